@@ -1,0 +1,38 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/** Suffix of a file that is still being written; such a file may be deleted at any time. */
+export const partialSuffix = '.partial'
+
+/** A fresh name beside `path` for a file or folder that is not whole yet. */
+export function partialPath(path: string): string {
+  return `${path}.${process.pid}-${randomBytes(4).toString('hex')}${partialSuffix}`
+}
+
+/**
+ * Writes a whole file or nothing: a reader sees the old content or the new one, also after a power cut.
+ * Makes missing folders.
+ */
+export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  const partial = partialPath(path)
+  try {
+    const file = await open(partial, 'wx')
+    try {
+      await file.writeFile(data)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(partial, path)
+  } catch (error) {
+    await rm(partial, { force: true })
+    throw error
+  }
+}
+
+/** Writes JSON with two-space indent and a final line end, atomically. */
+export async function writeJsonAtomic(path: string, value: unknown): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`)
+}
