@@ -1,11 +1,18 @@
 import { defineConfig } from 'vitest/config'
 
+/** In CI the counts are read from a file, so that .ci/run can add them to those of its other steps. */
+const reporters = process.env['CI']
+  ? ['default', ['json', { outputFile: '.ci/output/vitest.json' }] as const]
+  : ['default']
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/e2e/**', 'node_modules/**'],
     pool: 'forks',
+    maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    reporters: reporters as never,
   },
 })
