@@ -1,0 +1,43 @@
+/** Levenshtein distance: the fewest insertions, deletions and replacements that turn `a` into `b`. */
+export function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const replace = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      row.push(Math.min((previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, replace))
+    }
+    previous = row
+  }
+  return previous[b.length] ?? 0
+}
+
+/**
+ * The known key that was probably meant by `key` (both dotted), or undefined when none is near. A right name under
+ * the wrong section, such as `train.lr` for `train.optim.lr`, counts as near.
+ */
+export function suggestKey(key: string, known: Iterable<string>): string | undefined {
+  const name = lastPart(key)
+  let best: { key: string; distance: number } | undefined
+  for (const candidate of known) {
+    const candidateName = lastPart(candidate)
+    const sameSection = sectionOf(candidate) === sectionOf(key)
+    const distance =
+      editDistance(name, candidateName) + (sameSection ? 0 : 0.5 + sectionDistance(key, candidate) / 100)
+    if (distance > Math.max(1, name.length / 3)) continue
+    if (best === undefined || distance < best.distance) best = { key: candidate, distance }
+  }
+  return best?.key
+}
+
+function sectionDistance(a: string, b: string): number {
+  return Math.min(40, editDistance(sectionOf(a), sectionOf(b)))
+}
+
+function lastPart(key: string): string {
+  return key.slice(key.lastIndexOf('.') + 1)
+}
+
+function sectionOf(key: string): string {
+  return key.slice(0, Math.max(0, key.lastIndexOf('.')))
+}
