@@ -1,0 +1,176 @@
+import { z } from 'zod'
+import { KineoError } from '../../core/errors.ts'
+import type { TensorMap } from '../tensor.ts'
+import type { Checkpoint, OptimizerSettings } from './checkpoint.ts'
+import { isWeight } from './parameter-order.ts'
+import { PickleError } from './pickle-reader.ts'
+import type { TensorDecoder } from './tensor-decoder.ts'
+import { withTorchFile } from './torch-file.ts'
+import { StoredTensor } from './torch-pickle.ts'
+
+type Dict = ReadonlyMap<unknown, unknown>
+
+const kineoSettings = z.object({
+  network: z
+    .object({
+      modelType: z.enum(['rgb', 'of']),
+      backbone: z.literal('resnet_18'),
+      inputType: z.literal('2d'),
+      sequenceLength: z.int().positive(),
+      height: z.int().positive(),
+      width: z.int().positive(),
+      classCount: z.int().positive(),
+      dropoutRatio: z.number().min(0).max(1),
+    })
+    .optional(),
+  classNames: z.array(z.string()).optional(),
+  extra: z.record(z.string(), z.json()),
+})
+
+/**
+ * Reads a checkpoint of Kineo or TAO (unencrypted), or a file with a bare state dict, such as torchvision's.
+ * Floats become float32, whole numbers int64. A prefix that all names share (`model.`, `module.`) is dropped; names
+ * are otherwise left as they are (torchvision's `fc.weight` stays). Nothing in the file is run.
+ *
+ * @throws KineoError (input) when the file is missing, damaged, encrypted, not from PyTorch, or holds other objects.
+ */
+export async function readCheckpoint(path: string): Promise<Checkpoint> {
+  return await withTorchFile(path, async (value, decoder) => {
+    if (!(value instanceof Map)) throw new PickleError('it holds no weights by name')
+    const root: Dict = value
+    if (root.get('state_dict_encrypted') !== undefined && root.get('state_dict_encrypted') !== false)
+      throw new KineoError('input', 'The checkpoint is encrypted', {
+        where: path,
+        remedy:
+          'Only unencrypted checkpoints can be opened; train or export it in TAO without encryption_key',
+      })
+    const stateDict = storedTensors(stateDictOf(root))
+    if (stateDict.size === 0) throw new PickleError('it holds no weights by name')
+    const parameters: TensorMap = new Map()
+    for (const [name, tensor] of stateDict) parameters.set(name, await decoder.decode(tensor))
+    const optimizer = listItem(root.get('optimizer_states'))
+    const settings = optimizerSettings(optimizer)
+    const own = parseKineoSettings(root.get('kineo'), path)
+    const checkpoint: Checkpoint = {
+      parameters,
+      momentum: await momentumOf(optimizer, stateDict, decoder),
+      epoch: wholeNumber(root.get('epoch'), -1),
+      globalStep: wholeNumber(root.get('global_step'), 0),
+      extra: own?.extra ?? {},
+    }
+    if (own?.network !== undefined) checkpoint.network = own.network
+    if (own?.classNames !== undefined) checkpoint.classNames = own.classNames
+    if (settings !== null) checkpoint.optimizer = await settings(decoder)
+    return checkpoint
+  })
+}
+
+/** Lightning keeps the weights under `state_dict`, torchvision's training scripts under `model`, others at the top. */
+function stateDictOf(root: Dict): Dict {
+  for (const key of ['state_dict', 'model']) {
+    const inner = root.get(key)
+    if (inner instanceof Map) return inner
+  }
+  return root
+}
+
+function storedTensors(dict: Dict): Map<string, StoredTensor> {
+  const tensors = new Map<string, StoredTensor>()
+  for (const [name, tensor] of dict) {
+    if (typeof name === 'string' && tensor instanceof StoredTensor) tensors.set(name, tensor)
+  }
+  for (const prefix of ['module.', 'model.']) {
+    const names = [...tensors.keys()]
+    if (!names.every((name) => name.startsWith(prefix))) continue
+    for (const name of names) {
+      const tensor = tensors.get(name)
+      tensors.delete(name)
+      if (tensor !== undefined) tensors.set(name.slice(prefix.length), tensor)
+    }
+  }
+  return tensors
+}
+
+/**
+ * Momentum of torch.optim.SGD. Its state numbers the weights in the order of `model.parameters()`, which is the order of
+ * the state dict without its buffers. Other optimizers keep other things; theirs is left out.
+ */
+async function momentumOf(
+  optimizer: Dict | null,
+  stateDict: ReadonlyMap<string, StoredTensor>,
+  decoder: TensorDecoder,
+): Promise<TensorMap> {
+  const momentum: TensorMap = new Map()
+  const states = optimizer?.get('state')
+  if (!(states instanceof Map)) return momentum
+  const names = [...stateDict.keys()].filter(isWeight)
+  for (const [position, index] of groupedIndices(optimizer).entries()) {
+    const state: unknown = states.get(index)
+    const buffer: unknown = state instanceof Map ? state.get('momentum_buffer') : undefined
+    if (!(buffer instanceof StoredTensor)) continue
+    const name = names[position]
+    if (name === undefined || stateDict.get(name)?.shape.join() !== buffer.shape.join())
+      throw new PickleError('the state of its optimizer does not fit its weights')
+    momentum.set(name, await decoder.decode(buffer))
+  }
+  return momentum
+}
+
+/** Indices of the weights over all parameter groups, in order. */
+function groupedIndices(optimizer: Dict | null): unknown[] {
+  const groups = optimizer?.get('param_groups')
+  if (!Array.isArray(groups)) return []
+  return groups.flatMap((group: unknown): unknown[] => {
+    const params: unknown = group instanceof Map ? group.get('params') : undefined
+    return Array.isArray(params) ? params : []
+  })
+}
+
+/** Reads lr, momentum and weight decay, which are numbers in files of torch and tensors in ours. */
+function optimizerSettings(
+  optimizer: Dict | null,
+): ((decoder: TensorDecoder) => Promise<OptimizerSettings>) | null {
+  const group = listItem(optimizer?.get('param_groups'))
+  if (group === null || !['lr', 'momentum', 'weight_decay'].every((key) => group.has(key))) return null
+  return async (decoder) => {
+    const read = async (key: string): Promise<number> => {
+      const value = group.get(key)
+      if (typeof value === 'number') return value
+      if (!(value instanceof StoredTensor) || value.count !== 1)
+        throw new PickleError('the settings of its optimizer are no numbers')
+      return await decoder.decodeNumber(value)
+    }
+    return {
+      learningRate: await read('lr'),
+      momentum: await read('momentum'),
+      weightDecay: await read('weight_decay'),
+    }
+  }
+}
+
+function parseKineoSettings(value: unknown, path: string): z.infer<typeof kineoSettings> | null {
+  if (!(value instanceof Map)) return null
+  const text: unknown = value.get('json')
+  let content: unknown
+  try {
+    content = typeof text === 'string' ? JSON.parse(text) : undefined
+  } catch {
+    content = undefined
+  }
+  const parsed = kineoSettings.safeParse(content)
+  if (parsed.success) return parsed.data
+  throw new KineoError('input', "Cannot read Kineo's settings in the checkpoint", {
+    where: path,
+    remedy: 'It may come from a newer Kineo; open it with that version',
+    cause: parsed.error,
+  })
+}
+
+function listItem(list: unknown): Dict | null {
+  const first: unknown = Array.isArray(list) ? list[0] : undefined
+  return first instanceof Map ? first : null
+}
+
+function wholeNumber(value: unknown, fallback: number): number {
+  return typeof value === 'number' && Number.isSafeInteger(value) ? value : fallback
+}
