@@ -1,0 +1,156 @@
+import { PassThrough, type Readable } from 'node:stream'
+import ffmpeg from 'fluent-ffmpeg'
+import { CancelledError, KineoError, throwIfCancelled } from '../core/errors.ts'
+import { mediaTools } from './media-tools.ts'
+
+/** ffmpeg that shows no sign of life for this long is killed. */
+const stallMilliseconds = 60_000
+/** libavutil of ffmpeg 5.1, the first with `-fps_mode`. */
+const fpsModeSince = [57, 28] as const
+
+export interface FfmpegJob {
+  /** File to read, or a stream of bytes for its standard input. */
+  input: string | Readable
+  /** Options of the input, one word each. */
+  inputOptions?: readonly string[]
+  /** Options of the output, one word each. */
+  outputOptions: readonly string[]
+  /** File to write; without it the output comes as bytes. */
+  outputFile?: string
+  signal?: AbortSignal | undefined
+}
+
+/** How ffmpeg ended, when it ended by itself. */
+export interface FfmpegEnd {
+  /** Null when it reported success. */
+  failure: string | null
+  /** Lines of its error output (log level error). */
+  messages: string[]
+}
+
+/** A running ffmpeg. */
+export interface FfmpegProcess {
+  /** What it writes, when no output file was named. */
+  output: PassThrough
+  /** Resolves when it is gone, however it ended. */
+  ended: Promise<FfmpegEnd>
+  kill(): void
+}
+
+/** Options that keep every decoded frame as it is: none doubled, none dropped. */
+export async function keepEveryFrame(): Promise<string[]> {
+  const { avutil } = await mediaTools()
+  const known = avutil[0] > fpsModeSince[0] || (avutil[0] === fpsModeSince[0] && avutil[1] >= fpsModeSince[1])
+  return known ? ['-fps_mode', 'passthrough'] : ['-vsync', '0']
+}
+
+/**
+ * Starts ffmpeg. Its files may only be local ones: a playlist dressed up as a video reaches no network.
+ *
+ * @throws KineoError `machine` when there is no ffmpeg.
+ */
+export async function startFfmpeg(job: FfmpegJob): Promise<FfmpegProcess> {
+  throwIfCancelled(job.signal)
+  const tools = await mediaTools()
+  // Not destroyed at its end: fluent-ffmpeg takes the `close` of a stream for a cancel and races with ffmpeg's exit.
+  const output = new PassThrough({ autoDestroy: false, highWaterMark: 1 << 20 })
+  const command = ffmpeg(job.input)
+  command.setFfmpegPath(tools.ffmpeg)
+  skipCapabilityChecks(command)
+  command.inputOptions(
+    '-nostdin',
+    '-v',
+    'error',
+    '-protocol_whitelist',
+    'file,pipe',
+    ...(job.inputOptions ?? []),
+  )
+  command.outputOptions(...job.outputOptions)
+
+  let killed = false
+  const kill = (): void => {
+    killed = true
+    command.kill('SIGKILL')
+  }
+  const ended = new Promise<FfmpegEnd>((resolve) => {
+    const finish = (failure: string | null, log: string | null | undefined): void => {
+      job.signal?.removeEventListener('abort', kill)
+      output.end()
+      const messages = (log ?? '').split('\n').map((line) => line.trim())
+      resolve({ failure, messages: messages.filter((line) => line !== '') })
+    }
+    command.on('error', (error: Error, _stdout: string | null, log: string | null) =>
+      finish(error.message, log),
+    )
+    command.on('end', (_stdout: string | null, log: string | null) => finish(null, log))
+    // A kill that came before the program was started found nothing to kill.
+    command.on('start', () => {
+      if (killed) command.kill('SIGKILL')
+    })
+  })
+  job.signal?.addEventListener('abort', kill, { once: true })
+  if (job.outputFile === undefined) command.pipe(output)
+  else command.save(job.outputFile)
+  return { output, ended, kill }
+}
+
+/**
+ * Reads all that ffmpeg writes, chunk by chunk; kills it when the reader stops early, on a cancel, and when nothing
+ * comes for a minute. Time in which the reader is busy does not count.
+ *
+ * @throws CancelledError
+ */
+export async function* readOutput(
+  process: FfmpegProcess,
+  signal?: AbortSignal,
+): AsyncGenerator<Buffer, FfmpegEnd> {
+  const chunks = process.output[Symbol.asyncIterator]()
+  let stalled = false
+  try {
+    for (;;) {
+      const watchdog = setTimeout(() => {
+        stalled = true
+        process.kill()
+      }, stallMilliseconds)
+      const next = await chunks.next().finally(() => clearTimeout(watchdog))
+      throwIfCancelled(signal)
+      if (next.done) break
+      yield next.value as Buffer
+    }
+    const end = await process.ended
+    throwIfCancelled(signal)
+    return stalled ? { ...end, failure: 'ffmpeg made no progress for a minute' } : end
+  } finally {
+    process.kill()
+    await process.ended
+  }
+}
+
+/**
+ * Runs ffmpeg to its end for the file that it writes.
+ *
+ * @throws KineoError `input` with `what` as its message when ffmpeg fails, CancelledError.
+ */
+export async function runFfmpeg(
+  job: FfmpegJob & { outputFile: string },
+  what: string,
+  where: string,
+): Promise<void> {
+  const { ended } = await startFfmpeg(job)
+  const { failure, messages } = await ended
+  if (job.signal?.aborted) throw new CancelledError()
+  if (failure !== null) {
+    throw new KineoError('input', what, { where, remedy: `ffmpeg says: ${messages.at(-1) ?? failure}` })
+  }
+}
+
+/**
+ * fluent-ffmpeg 2.1.3 first reads lists of formats and encoders in a layout that ffmpeg changed in 7 and 8, and refuses
+ * to run. What it wants to know, we know.
+ */
+function skipCapabilityChecks(command: ffmpeg.FfmpegCommand): void {
+  Object.assign(command, {
+    _checkCapabilities: (done: (error: null) => void) => done(null),
+    availableEncoders: (done: (error: null, encoders: object) => void) => done(null, {}),
+  })
+}
