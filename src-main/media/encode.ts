@@ -1,5 +1,5 @@
 import { mkdir, rename, rm } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import sharp from 'sharp'
 import { partialPath } from '../core/atomic-file.ts'
@@ -8,7 +8,7 @@ import { decodeFrames } from './decode.ts'
 import { keepEveryFrame, runFfmpeg, type FfmpegJob } from './ffmpeg-process.ts'
 
 /** H.264 that every browser and player opens. */
-const widelyPlayable = ['-c:v', 'libx264', '-pix_fmt', 'yuv420p', '-movflags', '+faststart', '-f', 'mp4']
+const h264 = ['-c:v', 'libx264', '-pix_fmt', 'yuv420p']
 
 export interface ThumbnailOptions {
   /** Time of the frame; past the end, and by default, the first frame is shown. */
@@ -59,35 +59,53 @@ export async function makeProxy(path: string, out: string, signal?: AbortSignal)
       ...['-map', '0:V:0', '-map', '0:a:0?', '-sn', '-dn'],
       ...['-vf', `scale=w=${even('iw')}:h=${even('ih')}`],
       ...(await keepEveryFrame()),
-      ...widelyPlayable,
+      ...h264,
+      ...['-movflags', '+faststart', '-f', 'mp4'],
       ...['-preset', 'veryfast', '-crf', '20', '-g', '15', '-c:a', 'aac', '-ac', '2'],
     ],
     signal,
   }
-  await encodeWhole(job, out, 'Cannot make a copy of the video that plays here', path)
+  const target = resolve(out)
+  const partial = partialPath(target)
+  try {
+    await mkdir(dirname(target), { recursive: true })
+    await runFfmpeg({ ...job, outputFile: partial }, 'Cannot make a copy of the video that plays here', path)
+    await rename(partial, target)
+  } finally {
+    await rm(partial, { force: true })
+  }
 }
 
 export interface EncodeOptions {
+  /** Even sides, in pixels. */
   width: number
   height: number
   /** Frames per second. */
   frameRate: number
+  /** Frames of each clip. */
+  frameCount: number
   signal?: AbortSignal | undefined
 }
 
 /**
- * Encodes frames (`width * height * 3` bytes of RGB each; even sides) to H.264 in MP4. Whole or not at all; the same
- * frames give the same file with the same ffmpeg.
+ * Encodes clips of equal length to H.264 in MP4, one after the other by a single ffmpeg, whose start takes longer than a
+ * short clip. Each file is whole or not there. The same frames give the same files with the same ffmpeg.
  *
- * @throws KineoError when ffmpeg cannot encode or `out` cannot be written; CancelledError.
+ * @param outs Files to write, one a clip, in one folder.
+ * @param frames Frames of all clips in their order, `width * height * 3` bytes of RGB each.
+ * @throws KineoError when ffmpeg cannot encode or the folder cannot be written; CancelledError.
  */
-export async function encodeVideo(
-  out: string,
+export async function encodeClips(
+  outs: readonly string[],
   frames: Iterable<Uint8Array>,
   options: EncodeOptions,
 ): Promise<void> {
-  const { width, height, frameRate, signal } = options
-  const job: FfmpegJob = {
+  const { width, height, frameRate, frameCount, signal } = options
+  const [first] = outs
+  if (first === undefined) return
+  const cuts = outs.slice(1).map((_, index) => (index + 1) * frameCount)
+  const folder = partialPath(resolve(dirname(first), 'clips'))
+  const job = {
     input: Readable.from(frames, { objectMode: false }),
     inputOptions: [
       '-f',
@@ -99,31 +117,22 @@ export async function encodeVideo(
       '-r',
       String(frameRate),
     ],
-    // One thread and no wall-clock in the file: reproducible.
     outputOptions: [
-      ...widelyPlayable,
-      '-preset',
-      'medium',
-      '-crf',
-      '18',
-      '-threads',
-      '1',
-      '-fflags',
-      '+bitexact',
+      ...h264,
+      // Each clip starts with a key frame, and nothing depends on threads or on the clock.
+      ...['-preset', 'veryfast', '-crf', '18', '-bf', '0', '-threads', '1', '-fflags', '+bitexact'],
+      ...['-g', String(frameCount), '-keyint_min', String(frameCount), '-sc_threshold', '0'],
+      ...['-f', 'segment', '-segment_format', 'mp4', '-segment_frames', cuts.join(',') || String(frameCount)],
+      ...['-reset_timestamps', '1', '-segment_format_options', 'movflags=+faststart'],
     ],
+    outputFile: join(folder, '%d.mp4'),
     signal,
   }
-  await encodeWhole(job, out, 'Cannot encode the video', out)
-}
-
-async function encodeWhole(job: FfmpegJob, out: string, what: string, where: string): Promise<void> {
-  const target = resolve(out)
-  await mkdir(dirname(target), { recursive: true })
-  const partial = partialPath(target)
   try {
-    await runFfmpeg({ ...job, outputFile: partial }, what, where)
-    await rename(partial, target)
+    await mkdir(folder, { recursive: true })
+    await runFfmpeg(job, 'Cannot encode the clips', dirname(first))
+    for (const [index, out] of outs.entries()) await rename(join(folder, `${index}.mp4`), resolve(out))
   } finally {
-    await rm(partial, { force: true })
+    await rm(folder, { recursive: true, force: true })
   }
 }
