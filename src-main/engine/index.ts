@@ -1,0 +1,13 @@
+export type { Tensor, TensorMap } from './tensor.ts'
+export { inputName, inputShape, outputName, type NetworkConfig } from './nets/network.ts'
+export { initialState, type TrainingState } from './nets/parameters.ts'
+export { buildInferenceModel } from './nets/inference-model.ts'
+export type { LoweringChoice } from './nets/lowering-plan.ts'
+export {
+  TrainingSession,
+  type Hyperparameters,
+  type StepResult,
+  type TrainingBatch,
+  type TrainingOptions,
+} from './runtime/training-session.ts'
+export { EvaluationSession, type EvaluationOptions } from './runtime/evaluation-session.ts'

@@ -1,0 +1,175 @@
+import type { LoweringPlan } from './lowering-plan.ts'
+import { operations } from '../autodiff/operations.ts'
+import { Tape, type BoundParameter, type Parameter, type Variable } from '../autodiff/tape.ts'
+import type { BatchStatistics } from '../autodiff/operation.ts'
+import { GraphBuilder, type GraphValue } from '../onnx/graph-builder.ts'
+import { elementCount } from '../onnx/shape-inference.ts'
+import { clipByGlobalNorm, sgdUpdate } from '../optim/sgd.ts'
+import { batchNormEpsilon } from './inference-model.ts'
+import { inputName, inputShape, type NetworkConfig } from './network.ts'
+import { stateEntries } from './parameters.ts'
+import { resnet, type Layers } from './resnet.ts'
+
+export interface TrainingModelOptions {
+  network: NetworkConfig
+  /** Samples of the batch; part of the graph, so that statistics and means are those of the real samples. */
+  batch: number
+  /** Whether the joint norm of the gradients is limited. */
+  clip: boolean
+  /** `softplus` makes the network smooth, which the comparison of its gradients needs. */
+  activation: 'relu' | 'softplus'
+  /** `update` writes the optimizer; `gradients` gives the gradients themselves. */
+  result: 'update' | 'gradients'
+  /** Name of the lowering of each convolution. */
+  plan: LoweringPlan
+}
+
+/** A float32 tensor that a step reads under `name` and writes anew under `nextName(name)`. */
+export interface StateTensor {
+  name: string
+  storedShape: readonly number[]
+}
+
+export interface TrainingModel {
+  model: Uint8Array
+  /** Weights with the layouts in which they are kept. */
+  weights: BoundParameter[]
+  /** Running means and variances. */
+  buffers: StateTensor[]
+}
+
+/** Names of the step's inputs and outputs beside the state and the clip itself. */
+export const stepNames = {
+  target: 'target',
+  dropoutMask: 'dropout_mask',
+  learningRate: 'learning_rate',
+  momentum: 'momentum',
+  weightDecay: 'weight_decay',
+  maxNorm: 'max_norm',
+  loss: 'loss',
+  logits: 'logits',
+  gradNorm: 'grad_norm',
+} as const
+
+/** Name of the output that holds the new value of a state tensor. */
+export function nextName(name: string): string {
+  return `${name}.next`
+}
+
+/** Name of the momentum of a weight. */
+export function momentumName(name: string): string {
+  return `${name}.momentum`
+}
+
+/** Name of the output that holds the gradient of a weight. */
+export function gradientName(name: string): string {
+  return `${name}.gradient`
+}
+
+/** torch's default: new = 0.9 old + 0.1 batch. */
+const runningMomentum = 0.1
+
+/**
+ * Writes one training step as one ONNX graph: forward pass, loss, backward pass, running statistics and SGD.
+ * Inputs: the clip, `target` [batch, classes] (probabilities), `learning_rate`, `momentum`, `weight_decay`, with
+ * clipping `max_norm` (scalars), with dropout `dropout_mask` [batch, features], and the state. Outputs: `loss`,
+ * `logits`, with clipping `grad_norm`, and the new state.
+ */
+export function buildTrainingModel(options: TrainingModelOptions): TrainingModel {
+  const { network, batch, clip } = options
+  const graph = new GraphBuilder('TrainingStep')
+  const tape = new Tape(graph)
+  const shapes = new Map(stateEntries(network).map((entry) => [entry.name, entry.shape]))
+  const parameter = (name: string): Parameter => {
+    const shape = shapes.get(name)
+    if (shape === undefined) throw new Error(`the network has no ${name}`)
+    return { name, shape }
+  }
+  const statistics = new Map<string, BatchStatistics & { count: number }>()
+  const activation = operations[options.activation]
+
+  const layers: Layers<Variable> = {
+    convolution: (x, name, layer) => {
+      const inputs = [x, parameter(`${name}.weight`)]
+      return tape.apply(operations.convolution, inputs, layer, name, options.plan.get(name)).output
+    },
+    batchNorm: (x, name) => {
+      const inputs = [x, parameter(`${name}.weight`), parameter(`${name}.bias`)]
+      const result = tape.apply(operations.batchNorm, inputs, { epsilon: batchNormEpsilon }, name)
+      if (result.statistics === undefined) throw new Error(`${name} gives no statistics`)
+      const [samples = 1, , ...spatial] = x.shape
+      statistics.set(name, { ...result.statistics, count: samples * elementCount(spatial) })
+      return result.output
+    },
+    activation: (x) => tape.apply(activation, [x], {}, 'activation').output,
+    add: (a, b) => tape.apply(operations.add, [a, b], {}, 'add').output,
+    maxPool: (x, window) => tape.apply(operations.maxPool, [x], window, 'maxpool').output,
+    globalAveragePool: (x) => tape.apply(operations.globalAveragePool, [x], {}, 'avgpool').output,
+    dropout: (x) => {
+      const mask = tape.source(graph.input(stepNames.dropoutMask, x.shape))
+      return tape.apply(operations.dropout, [x, mask], {}, 'dropout').output
+    },
+    linear: (x, name) => {
+      const inputs = [x, parameter(`${name}.weight`), parameter(`${name}.bias`)]
+      return tape.apply(operations.linear, inputs, {}, name).output
+    },
+  }
+
+  const input = tape.source(graph.input(inputName(network.modelType), inputShape(network, batch)))
+  const target = tape.source(graph.input(stepNames.target, [batch, network.classCount]))
+  const logits = resnet(layers, input, network)
+  const loss = tape.apply(operations.softmaxCrossEntropy, [logits, target], {}, 'loss').output
+  graph.output(loss.value, stepNames.loss)
+  graph.output(logits.value, stepNames.logits)
+  const gradients = tape.backward(loss, graph.scalar(1)).parameters
+
+  const buffers = runningStatistics(graph, statistics)
+  if (options.result === 'gradients') {
+    for (const [name, gradient] of gradients) graph.output(gradient, gradientName(name))
+  } else {
+    graph.scope('optimizer')
+    const scalar = (name: string): GraphValue => graph.input(name, [])
+    const hyper = {
+      learningRate: scalar(stepNames.learningRate),
+      momentum: scalar(stepNames.momentum),
+      weightDecay: scalar(stepNames.weightDecay),
+    }
+    let applied: ReadonlyMap<string, GraphValue> = gradients
+    if (clip) {
+      const clipped = clipByGlobalNorm(graph, gradients, scalar(stepNames.maxNorm))
+      graph.output(clipped.norm, stepNames.gradNorm)
+      applied = clipped.gradients
+    }
+    for (const { name, input: value, storedShape } of tape.parameters) {
+      const gradient = applied.get(name)
+      if (gradient === undefined) throw new Error(`${name} has no gradient`)
+      const momentum = graph.input(momentumName(name), storedShape)
+      const next = sgdUpdate(graph, { value, gradient, momentum }, hyper)
+      graph.output(next.value, nextName(name))
+      graph.output(next.momentum, nextName(momentumName(name)))
+    }
+  }
+  return { model: graph.build(), weights: tape.parameters, buffers }
+}
+
+/** Running mean and variance of every batch normalisation, the variance unbiased as torch keeps it. */
+function runningStatistics(
+  graph: GraphBuilder,
+  statistics: ReadonlyMap<string, BatchStatistics & { count: number }>,
+): StateTensor[] {
+  graph.scope('running-statistics')
+  const buffers: StateTensor[] = []
+  const follow = (name: string, current: GraphValue, weight: number): void => {
+    const storedShape = current.shape.map(Number)
+    const old = graph.mul(graph.input(name, storedShape), graph.scalar(1 - runningMomentum))
+    graph.output(graph.add(old, graph.mul(current, graph.scalar(weight))), nextName(name))
+    buffers.push({ name, storedShape })
+  }
+  for (const [name, { mean, variance, count }] of statistics) {
+    // A single value per channel has no unbiased variance; its biased one, 0, stands in.
+    const unbiased = count > 1 ? count / (count - 1) : 1
+    follow(`${name}.running_mean`, mean, runningMomentum)
+    follow(`${name}.running_var`, variance, runningMomentum * unbiased)
+  }
+  return buffers
+}
