@@ -1,4 +1,3 @@
-import type { Dirent } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, join, resolve, sep } from 'node:path'
 import { KineoError } from '../core/errors.ts'
@@ -144,7 +143,7 @@ async function readVideos(
 
 /** Names of the folders in `folder` (links to folders too), sorted, without dot entries. */
 async function subfolders(folder: string, kind: string, onNote: ReportNote): Promise<string[]> {
-  const entries = await readFolder(folder, kind, { withFileTypes: true })
+  const entries = await reading(readdir(folder, { withFileTypes: true }), folder, kind)
   const names: string[] = []
   const files: string[] = []
   for (const entry of entries) {
@@ -161,7 +160,7 @@ async function subfolders(folder: string, kind: string, onNote: ReportNote): Pro
 
 /** Absolute paths of the images in `folder`, in order. */
 async function frames(folder: string, onNote: ReportNote): Promise<string[]> {
-  const all = (await readFolder(folder, 'frames folder')).filter((name) => !name.startsWith('.'))
+  const all = (await reading(readdir(folder), folder, 'folder of frames')).filter((name) => !name.startsWith('.'))
   const images = all.filter((name) => imageName.test(name))
   if (images.length === 0) {
     throw new KineoError('input', 'A video has no frames', {
@@ -181,23 +180,14 @@ async function frames(folder: string, onNote: ReportNote): Promise<string[]> {
   return sortFrameNames(images).map((name) => `${folder}${sep}${name}`)
 }
 
-async function readFolder(folder: string, kind: string, options: { withFileTypes: true }): Promise<Dirent[]>
-async function readFolder(folder: string, kind: string): Promise<string[]>
-async function readFolder(
-  folder: string,
-  kind: string,
-  options?: { withFileTypes: true },
-): Promise<(string | Dirent)[]> {
+/** Waits for the reading of a folder; a folder that is missing or unreadable is told as what it is for. */
+async function reading<T>(entries: Promise<T>, folder: string, kind: string): Promise<T> {
   try {
-    return options === undefined ? await readdir(folder) : await readdir(folder, options)
+    return await entries
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
-    const what =
-      code === 'ENOENT'
-        ? 'is missing'
-        : code === 'ENOTDIR'
-          ? 'is not a folder'
-          : `cannot be read (${String(code)})`
+    const reason: Record<string, string> = { ENOENT: 'is missing', ENOTDIR: 'is not a folder' }
+    const what = reason[String(code)] ?? `cannot be read (${String(code)})`
     throw new KineoError('input', `The ${kind} ${what}`, { where: folder, cause: error })
   }
 }
