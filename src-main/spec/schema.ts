@@ -202,7 +202,8 @@ export const specSchema = z
       val_center_crop: centerCrop,
       crop_smaller_edge: edge,
     } = spec.dataset.augmentation_config
-    if ((crop === 'random_crop' || centerCrop) && edge < Math.max(height, width)) {
+    // Whether a wide crop fits depends on the images too; the dataset room looks at those.
+    if ((crop === 'random_crop' || centerCrop) && edge < Math.min(height, width)) {
       context.addIssue({
         code: 'custom',
         path: ['dataset', 'augmentation_config', 'crop_smaller_edge'],

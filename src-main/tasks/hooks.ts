@@ -3,10 +3,10 @@ import type { ReportProgress } from '../core/progress.ts'
 /** What every task takes besides its settings. */
 export interface TaskHooks {
   /** Aborting it ends the task with a CancelledError; everything reported done stays. */
-  signal?: AbortSignal
-  onProgress?: ReportProgress
+  signal?: AbortSignal | undefined
+  onProgress?: ReportProgress | undefined
   /** A line of text for people: what is being done, or something that they should know. */
-  onLine?: (line: string) => void
+  onLine?: ((line: string) => void) | undefined
 }
 
 /** Where training stands after one optimizer step. */
@@ -47,6 +47,6 @@ export interface EpochReport {
 }
 
 export interface TrainHooks extends TaskHooks {
-  onStep?: (report: StepReport) => void
-  onEpoch?: (report: EpochReport) => void
+  onStep?: ((report: StepReport) => void) | undefined
+  onEpoch?: ((report: EpochReport) => void) | undefined
 }

@@ -319,7 +319,10 @@ describe('problems', () => {
       'must be a list of 1 or 2 numbers above 0, not [0]',
     ],
     [{ dataset: { output_shape: 224 } }, 'must be a list of height and width'],
-    [{ model: { input_height: 300 } }, 'must be at least the input size (300 x 224) to crop from, not 256'],
+    [
+      { model: { input_height: 300, input_width: 280 } },
+      'must be at least the input size (300 x 280) to crop from, not 256',
+    ],
     [{ train: 3 }, 'train: must be a group of keys, not 3'],
     [{ train: { optim: { lr: '1e' } } }, 'must be above 0, not 1e'],
     [{ results_dir: '${oc.env:HOME}/x' }, 'references are not supported yet'],

@@ -1,0 +1,90 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { dirname, extname, join, resolve } from 'node:path'
+import { writeFileAtomic } from '../core/atomic-file.ts'
+import { KineoError } from '../core/errors.ts'
+import { version } from '../core/version.ts'
+import { buildInferenceModel } from '../engine/index.ts'
+import type { Spec } from '../spec/index.ts'
+import type { TaskHooks } from './hooks.ts'
+import { openTrainedNetwork } from './open-checkpoint.ts'
+import { preprocessingOf } from './preprocessing.ts'
+import { requireValue } from './required-keys.ts'
+import { withStatusLog } from './status-log.ts'
+
+export interface ExportReport {
+  /** The ONNX file, absolute. */
+  onnxFile: string
+  /** The class names, absolute. */
+  labelsFile: string
+  classNames: string[]
+  /** Size of the ONNX file. */
+  bytes: number
+}
+
+/**
+ * Writes the ONNX file of a checkpoint (inputs `input_rgb` or `input_of`, output `fc_pred` = logits, opset 17, dynamic
+ * batch) with label map and preprocessing in its metadata, and `labels.txt` beside it: the class names on one line,
+ * separated by `;`, as DeepStream's classifier reads them.
+ *
+ * @throws KineoError (output) when a file is there already and `force` is off.
+ */
+export async function exportModel(
+  spec: Spec,
+  options: { force?: boolean } = {},
+  hooks: TaskHooks = {},
+): Promise<ExportReport> {
+  const path = requireValue(spec.export.checkpoint, 'export.checkpoint', 'results/train/ar_model_latest.pth')
+  const onnxFile = resolve(spec.export.onnx_file ?? withoutExtension(path) + '.onnx')
+  const labelsFile = join(dirname(onnxFile), 'labels.txt')
+  return await withStatusLog(spec, 'export', async () => {
+    const force = options.force ?? false
+    if (!force && existsSync(onnxFile)) throw alreadyThere(onnxFile)
+    const { checkpoint, network, classNames } = await openTrainedNetwork(path, spec, hooks)
+    const labels = `${classNames.join(';')}\n`
+    // Another model of the same classes may share the file.
+    const oldLabels = existsSync(labelsFile) ? await readFile(labelsFile, 'utf8') : null
+    if (!force && oldLabels !== null && oldLabels !== labels) throw alreadyThere(labelsFile)
+    if (classNames.some((name) => /[;\r\n]/.test(name))) {
+      hooks.onLine?.(
+        'A class name has a semicolon or a line end: labels.txt cannot tell it apart from two names.',
+      )
+    }
+    const model = buildInferenceModel(network, checkpoint.parameters, modelMetadata(spec, classNames))
+    await writeFileAtomic(onnxFile, model)
+    await writeFileAtomic(labelsFile, labels)
+    hooks.onLine?.(`Wrote ${onnxFile}`)
+    hooks.onLine?.(`Wrote ${labelsFile}`)
+    return { onnxFile, labelsFile, classNames, bytes: model.byteLength }
+  })
+}
+
+/** What a program needs to know to feed the model; values that are no text are JSON. */
+function modelMetadata(spec: Spec, classNames: readonly string[]): Record<string, string> {
+  const preprocessing = Object.entries(preprocessingOf(spec)).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? value : JSON.stringify(value),
+  ])
+  return {
+    kineo_version: version,
+    label_map: JSON.stringify(Object.fromEntries(classNames.map((name, index) => [name, index]))),
+    ...(Object.fromEntries(preprocessing) as Record<string, string>),
+    pixel_scale: '1/255',
+    channel_order:
+      spec.model.model_type === 'rgb'
+        ? 'channel-major: R of all frames, then G, then B'
+        : 'channel-major: u of all frames, then v',
+    output: 'logits; softmax gives probabilities',
+  }
+}
+
+function alreadyThere(path: string): KineoError {
+  return new KineoError('output', 'There is a file already', {
+    where: path,
+    remedy: 'Give another export.onnx_file, or overwrite it with --force',
+  })
+}
+
+function withoutExtension(path: string): string {
+  return path.slice(0, path.length - extname(path).length)
+}

@@ -1,0 +1,60 @@
+import { join } from 'node:path'
+import { writeJsonAtomic } from '../core/atomic-file.ts'
+import { listVideos } from '../dataset/index.ts'
+import type { Spec } from '../spec/index.ts'
+import { scoresByClass } from './evaluate.ts'
+import type { TaskHooks } from './hooks.ts'
+import { argmax } from './metrics.ts'
+import { openTrainedNetwork } from './open-checkpoint.ts'
+import { formatStringList } from './python-text.ts'
+import { requireValue } from './required-keys.ts'
+import { scoreVideos } from './score-clips.ts'
+import { withStatusLog } from './status-log.ts'
+
+export interface InferenceReport {
+  videos: {
+    /** Absolute folder of the video's frames. */
+    path: string
+    /** One label for each clip of the video; center mode takes one clip. */
+    labels: string[]
+    /** Softmax by class name. */
+    scores: Record<string, number>
+  }[]
+  /** Results folder, absolute. */
+  folder: string
+}
+
+/**
+ * Names the action of each video in a class-level folder, prints TAO's line `path : ['label']` for each on
+ * `hooks.onLine` and writes scores.json.
+ * @throws KineoError as `train`; CancelledError between two batches.
+ */
+export async function infer(spec: Spec, hooks: TaskHooks = {}): Promise<InferenceReport> {
+  const path = requireValue(
+    spec.inference.checkpoint,
+    'inference.checkpoint',
+    'results/train/ar_model_latest.pth',
+  )
+  const videosFolder = requireValue(
+    spec.inference.inference_dataset_dir,
+    'inference.inference_dataset_dir',
+    'dataset/val/walk',
+  )
+  return await withStatusLog(spec, 'inference', async (folder) => {
+    const trained = await openTrainedNetwork(path, spec, hooks)
+    const { network, classNames } = trained
+    const samples = await listVideos(videosFolder, network.modelType, hooks.onLine)
+    const rows = await scoreVideos(spec, trained, samples, spec.inference.batch_size, hooks)
+    const videos = samples.map((sample, i) => {
+      const logits = rows[i] ?? []
+      return {
+        path: sample.path,
+        labels: [classNames[argmax(logits)] ?? ''],
+        scores: scoresByClass(logits, classNames),
+      }
+    })
+    for (const video of videos) hooks.onLine?.(`${video.path} : ${formatStringList(video.labels)}`)
+    await writeJsonAtomic(join(folder, 'scores.json'), { checkpoint: path, videos })
+    return { videos, folder }
+  })
+}

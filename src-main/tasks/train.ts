@@ -1,0 +1,106 @@
+import { KineoError } from '../core/errors.ts'
+import { listDataset, type VideoSample } from '../dataset/index.ts'
+import type { Spec } from '../spec/index.ts'
+import { classNamesOf, labelMapOf } from './class-names.ts'
+import type { EpochReport, TaskHooks, TrainHooks } from './hooks.ts'
+import { networkOf } from './network.ts'
+import { requireValue } from './required-keys.ts'
+import { withStatusLog } from './status-log.ts'
+import { TrainingRun } from './training-run.ts'
+import { findTrainingStart } from './training-start.ts'
+
+export interface TrainSummary {
+  /** Results folder, absolute. */
+  folder: string
+  /** Checkpoint of the last epoch. */
+  checkpoint: string
+  classNames: string[]
+  trainVideos: number
+  valVideos: number
+  /** Checkpoint that training went on from, or null. */
+  resumedFrom: string | null
+  /** True when all epochs were there already and nothing was trained. */
+  alreadyFinished: boolean
+  /** Epochs of this call; a resumed run does not repeat earlier ones. */
+  epochs: EpochReport[]
+}
+
+/**
+ * Trains as TAO's `action_recognition train`: results in `train.results_dir` (else `results_dir`/train), checkpoints
+ * `model_epoch_000.pth` and so on, `ar_model_latest.pth`, status.json, experiment.yaml, metrics.csv and the ONNX
+ * graphs. Goes on from `train.resume_training_checkpoint_path` or `ar_model_latest.pth`; the result is then bit for bit
+ * that of a run without interruption.
+ *
+ * @throws KineoError: `spec` for a missing key, `input` for data that cannot be used, both before any long work;
+ * CancelledError within a step of `signal`, with the last finished epoch saved.
+ */
+export async function train(spec: Spec, hooks: TrainHooks = {}): Promise<TrainSummary> {
+  const trainFolder = requireValue(
+    spec.dataset.train_dataset_dir,
+    'dataset.train_dataset_dir',
+    'dataset/train',
+  )
+  const labelMap = requireValue(spec.dataset.label_map, 'dataset.label_map', '"{walk: 0, fall: 1}"')
+  const classNames = classNamesOf(labelMap)
+  if (classNames.length < 2) {
+    throw new KineoError('spec', 'dataset.label_map has one class only', {
+      remedy: 'A network learns to tell classes apart: give it two or more',
+    })
+  }
+  return await withStatusLog(spec, 'train', async (folder, status) => {
+    const network = networkOf(spec, classNames.length)
+    const trainSamples = await listSamples(trainFolder, 'training', classNames, spec, hooks)
+    const valFolder = spec.dataset.val_dataset_dir
+    if (valFolder === null) hooks.onLine?.('No dataset.val_dataset_dir: nothing is validated.')
+    const valSamples =
+      valFolder === null ? [] : await listSamples(valFolder, 'validation', classNames, spec, hooks)
+
+    const clips = trainSamples.length * spec.dataset.clips_per_video
+    const batchSize = Math.min(spec.dataset.batch_size, clips)
+    if (batchSize < spec.dataset.batch_size) {
+      hooks.onLine?.(
+        `dataset.batch_size is ${spec.dataset.batch_size}, but an epoch has ${clips} clips: batches of ${batchSize} are used.`,
+      )
+    }
+
+    const start = await findTrainingStart(spec, network, classNames, folder, hooks)
+    const summary = {
+      folder,
+      classNames,
+      trainVideos: trainSamples.length,
+      valVideos: valSamples.length,
+      resumedFrom: start.resumedFrom,
+    }
+    if (start.resumedFrom !== null && start.finishedEpochs >= spec.train.num_epochs) {
+      hooks.onLine?.(
+        `Training has finished already: ${start.resumedFrom} holds ${start.finishedEpochs} of ${spec.train.num_epochs} epochs. ` +
+          'Raise train.num_epochs to go on, or give another results_dir to begin anew.',
+      )
+      return { ...summary, checkpoint: start.resumedFrom, alreadyFinished: true, epochs: [] }
+    }
+    if (start.resumedFrom !== null) {
+      hooks.onLine?.(`Going on from ${start.resumedFrom}, after epoch ${start.finishedEpochs}.`)
+    }
+    const plan = { spec, network, classNames, trainSamples, valSamples, batchSize, folder, status }
+    const run = await TrainingRun.create(plan, start, hooks)
+    try {
+      return { ...summary, alreadyFinished: false, ...(await run.train()) }
+    } finally {
+      await run.dispose()
+    }
+  })
+}
+
+async function listSamples(
+  folder: string,
+  purpose: string,
+  classNames: readonly string[],
+  spec: Spec,
+  hooks: TaskHooks,
+): Promise<VideoSample[]> {
+  const samples = await listDataset(folder, labelMapOf(classNames), spec.model.model_type, hooks.onLine)
+  const present = new Set(samples.map((sample) => sample.label))
+  const absent = classNames.filter((name) => !present.has(name))
+  if (absent.length > 0) hooks.onLine?.(`No ${purpose} videos of ${absent.join(', ')}.`)
+  return samples
+}

@@ -1,0 +1,71 @@
+import { KineoError } from '../core/errors.ts'
+import { readCheckpoint } from '../engine/checkpoint/index.ts'
+import { initialState, type NetworkConfig, type TrainingState } from '../engine/index.ts'
+import type { Spec } from '../spec/index.ts'
+import type { TaskHooks } from './hooks.ts'
+import { assertWeightsFit } from './network.ts'
+import { preprocessingNotes } from './preprocessing.ts'
+import { findLatestCheckpoint } from './run-checkpoints.ts'
+
+/** Where a training run begins. */
+export interface TrainingStart {
+  finishedEpochs: number
+  globalStep: number
+  /** Null when it goes on from nothing. */
+  resumedFrom: string | null
+  /** Makes or hands over the state; not called for a run that has nothing left to do. */
+  state: () => TrainingState
+}
+
+/**
+ * TAO's rule: `train.resume_training_checkpoint_path`, else `ar_model_latest.pth` in the results folder, else new
+ * weights from the seed.
+ * @throws KineoError when the checkpoint cannot be read or is one of another network or of other classes.
+ */
+export async function findTrainingStart(
+  spec: Spec,
+  network: NetworkConfig,
+  classNames: readonly string[],
+  folder: string,
+  hooks: TaskHooks,
+): Promise<TrainingStart> {
+  const path = spec.train.resume_training_checkpoint_path ?? findLatestCheckpoint(folder)
+  if (path === null) {
+    return {
+      finishedEpochs: 0,
+      globalStep: 0,
+      resumedFrom: null,
+      state: () => initialState(network, spec.train.seed),
+    }
+  }
+  const checkpoint = await readCheckpoint(path)
+  const fresh = 'To train from scratch, give another results_dir or remove ar_model_latest.pth'
+  try {
+    assertWeightsFit(network, checkpoint.parameters, path)
+  } catch (error) {
+    if (!(error instanceof KineoError)) throw error
+    throw new KineoError(error.code, error.message, {
+      where: path,
+      remedy: `${error.remedy ?? ''}. ${fresh}`,
+    })
+  }
+  const trained = checkpoint.classNames
+  if (trained !== undefined && trained.join('\0') !== classNames.join('\0')) {
+    throw new KineoError('input', `The checkpoint was trained for other classes (${trained.join(', ')})`, {
+      where: path,
+      remedy: fresh,
+    })
+  }
+  const notes = preprocessingNotes(checkpoint.extra['preprocessing'], spec)
+  const seed = checkpoint.extra['seed']
+  if (typeof seed === 'number' && seed !== spec.train.seed) {
+    notes.push(`The checkpoint was trained with seed ${seed}, the spec says ${spec.train.seed}.`)
+  }
+  for (const note of notes) hooks.onLine?.(note)
+  return {
+    finishedEpochs: checkpoint.epoch + 1,
+    globalStep: checkpoint.globalStep,
+    resumedFrom: path,
+    state: () => ({ parameters: checkpoint.parameters, momentum: checkpoint.momentum }),
+  }
+}
