@@ -160,7 +160,9 @@ async function subfolders(folder: string, kind: string, onNote: ReportNote): Pro
 
 /** Absolute paths of the images in `folder`, in order. */
 async function frames(folder: string, onNote: ReportNote): Promise<string[]> {
-  const all = (await reading(readdir(folder), folder, 'folder of frames')).filter((name) => !name.startsWith('.'))
+  const all = (await reading(readdir(folder), folder, 'folder of frames')).filter(
+    (name) => !name.startsWith('.'),
+  )
   const images = all.filter((name) => imageName.test(name))
   if (images.length === 0) {
     throw new KineoError('input', 'A video has no frames', {
@@ -193,16 +195,16 @@ async function reading<T>(entries: Promise<T>, folder: string, kind: string): Pr
 }
 
 /**
- * Sorts frame names in place: as text, as TAO does. Names of unequal length are sorted by their last number first,
+ * Frame names in the order of time: sorted as text, as TAO does. Names of unequal length are sorted by their last number first,
  * where text would put `10.png` before `2.png` and so break the order of time.
  */
-export function sortFrameNames(names: string[]): string[] {
+export function sortFrameNames(names: readonly string[]): string[] {
   const length = names[0]?.length ?? 0
-  if (names.every((name) => name.length === length)) return names.sort()
+  if (names.every((name) => name.length === length)) return names.toSorted()
   const numbered = names.map((name) => ({ name, number: Number(/(\d+)\D*$/.exec(name)?.[1] ?? NaN) }))
-  if (numbered.some(({ number }) => Number.isNaN(number))) return names.sort()
+  if (numbered.some(({ number }) => Number.isNaN(number))) return names.toSorted()
   numbered.sort((a, b) => a.number - b.number || (a.name < b.name ? -1 : 1))
-  return names.splice(0, names.length, ...numbered.map(({ name }) => name))
+  return numbered.map(({ name }) => name)
 }
 
 function checkPairs(path: string, u: string[], v: string[]): void {
