@@ -143,7 +143,9 @@ export const workContract = {
   },
   dataset: {
     /** Starts a job that makes frames and optical flow for every clip that lacks them. */
-    prepare: oc.input(z.object({ flow: z.enum(['dis', 'none']) })).output(z.object({ jobId: z.number().int() })),
+    prepare: oc
+      .input(z.object({ flow: z.enum(['dis', 'none']) }))
+      .output(z.object({ jobId: z.number().int() })),
   },
   training: {
     recommend: oc.output(recommendation),

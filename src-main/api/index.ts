@@ -1,0 +1,7 @@
+export { mediaPrefix } from './media-handler.ts'
+export { isRendererBuilt, pageHandler, securityHeaders, withHeaders } from './page-handler.ts'
+export type { RequestHandler } from './page-handler.ts'
+export { createRouter } from './router.ts'
+export type { AppRouter } from './router.ts'
+export { Workbench } from './workbench.ts'
+export type { HostAbilities } from './workbench.ts'

@@ -1,0 +1,98 @@
+import { KineoError } from '../core/errors.ts'
+import type { NewJob, Project } from '../project/index.ts'
+import type { TrainSettings } from './contract/index.ts'
+import { isReadyFor, runName } from './present.ts'
+import { recommend } from './recommend.ts'
+import { plural } from './source-folder.ts'
+
+/** Which jobs a click becomes, in order; each starts when the one before is done. */
+
+/** @throws KineoError when every clip is prepared already, or the project has frames only. */
+export function prepareChain(project: Project, flow: 'dis' | 'none'): NewJob[] {
+  refuseWhileOpen(project, 'prepare', 'The clips are being prepared already')
+  const record = project.record()
+  const missing = project.clips
+    .all()
+    .filter((clip) => !isReadyFor(clip, 'rgb') || (flow === 'dis' && !isReadyFor(clip, 'of')))
+  if (missing.length === 0) throw new KineoError('usage', 'All clips are prepared already')
+  if (record.kind === 'tao-dataset') {
+    throw new KineoError('input', 'This dataset has no videos from which frames could be made', {
+      where: record.sourceFolder,
+      remedy: 'Open the folder of the original videos instead',
+    })
+  }
+  return [{ kind: 'prepare', title: `Prepare ${plural(missing.length, 'clip')}`, options: { flow } }]
+}
+
+/**
+ * Adds a run and the jobs that lead to its result: prepare where clips lack what it needs, train, evaluate.
+ *
+ * @throws KineoError when there is nothing to train with.
+ */
+export function startRun(project: Project, settings: TrainSettings): { runId: number; chain: NewJob[] } {
+  const { blockedBy } = recommend(project)
+  if (blockedBy !== null) throw new KineoError('input', blockedBy)
+  const usable = project.clips.all().filter((clip) => clip.problem === null)
+  const classNames = project.clips.classes().map(({ name }) => name)
+  const before = preparation(project, settings.modelType)
+  const runId = project.runs.add(settings, classNames, usable.filter((clip) => clip.split === 'val').length)
+  return { runId, chain: [...before, ...trainAndEvaluate(runId)] }
+}
+
+/** @throws KineoError when the run is not there, goes on, or is done. */
+export function resumeChain(project: Project, runId: number): NewJob[] {
+  const run = requiredRun(project, runId)
+  const status = project.jobs.latestOf(runId, 'train')?.status
+  if (status === 'queued' || status === 'running') {
+    throw new KineoError('usage', `${runName(runId)} is under way already`)
+  }
+  if (status === 'done' && project.runs.isEvaluated(runId)) {
+    throw new KineoError('usage', `${runName(runId)} is finished already`)
+  }
+  return [...preparation(project, run.settings.modelType), ...trainAndEvaluate(runId)]
+}
+
+/** @throws KineoError when the run has learned nothing yet. */
+export function exportChain(project: Project, runId: number): NewJob[] {
+  requiredRun(project, runId)
+  if (project.runs.epochs(runId).length === 0) {
+    throw new KineoError('input', `${runName(runId)} has nothing to export yet`, {
+      remedy: 'Let it train for at least one epoch',
+    })
+  }
+  return [{ kind: 'export', title: `Export ${runName(runId)}`, runId }]
+}
+
+function requiredRun(project: Project, runId: number) {
+  const run = project.runs.get(runId)
+  if (run === null) throw new KineoError('input', `There is no run ${runId}`)
+  return run
+}
+
+function refuseWhileOpen(project: Project, kind: NewJob['kind'], what: string): void {
+  if (project.jobs.open().some((job) => job.kind === kind)) throw new KineoError('usage', what)
+}
+
+/** The job that makes what the network looks at, where clips lack it. */
+function preparation(project: Project, modelType: 'rgb' | 'of'): NewJob[] {
+  const usable = project.clips.all().filter((clip) => clip.problem === null)
+  const missing = usable.filter((clip) => !isReadyFor(clip, modelType))
+  const underWay = project.jobs.open().some((job) => job.kind === 'prepare')
+  if (missing.length === 0 || underWay) return []
+  if (project.record().kind === 'tao-dataset') {
+    const what = modelType === 'of' ? 'optical flow' : 'pictures'
+    throw new KineoError('input', `${plural(missing.length, 'clip')} of this dataset have no ${what}`, {
+      where: missing[0]?.path ?? '',
+      remedy: `Train on ${modelType === 'of' ? 'pictures' : 'optical flow'} instead, or remove these clips`,
+    })
+  }
+  const flow = modelType === 'of' ? 'dis' : 'none'
+  return [{ kind: 'prepare', title: `Prepare ${plural(missing.length, 'clip')}`, options: { flow } }]
+}
+
+function trainAndEvaluate(runId: number): NewJob[] {
+  return [
+    { kind: 'train', title: `Train ${runName(runId)}`, runId },
+    { kind: 'evaluate', title: `Check ${runName(runId)}`, runId },
+  ]
+}

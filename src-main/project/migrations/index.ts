@@ -1,0 +1,7 @@
+import { first } from './001-first.ts'
+
+/**
+ * Migrations in order; number n of `PRAGMA user_version` means that the first n have run. A migration that has
+ * left the house is never edited: append another file.
+ */
+export const migrations: readonly string[] = [first]

@@ -1,0 +1,147 @@
+import { z } from 'zod'
+import type { Connection } from './database.ts'
+import type { EpochRecord, EvaluationRecord, RunRecord, TrainSettingsRecord } from './records.ts'
+import { trainSettingsRecord } from './records.ts'
+
+interface RunRow {
+  id: number
+  settings: string
+  class_names: string
+  val_clip_count: number
+  created_at: string
+}
+
+interface EvaluationRow {
+  accuracy: number
+  mean_class_accuracy: number
+  class_names: string
+  confusion: string
+}
+
+interface PredictionRow {
+  clip_id: number | null
+  name: string
+  label: string
+  prediction: string
+  scores: string
+}
+
+const names = z.array(z.string())
+const numbers = z.array(z.number())
+const matrix = z.array(numbers)
+
+/** Training runs with their epochs and their evaluation. How a run stands follows from its jobs. */
+export class RunTable {
+  readonly #connection: Connection
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  /** @returns Number of the new run, from 1. */
+  add(settings: TrainSettingsRecord, classNames: readonly string[], valClipCount: number): number {
+    const result = this.#connection
+      .prepare('INSERT INTO runs (settings, class_names, val_clip_count, created_at) VALUES (?, ?, ?, ?)')
+      .run(JSON.stringify(settings), JSON.stringify(classNames), valClipCount, new Date().toISOString())
+    return Number(result.lastInsertRowid)
+  }
+
+  /** Oldest first. */
+  all(): RunRecord[] {
+    return this.#connection.prepare<[], RunRow>('SELECT * FROM runs ORDER BY id').all().map(runRecord)
+  }
+
+  get(id: number): RunRecord | null {
+    const row = this.#connection.prepare<[number], RunRow>('SELECT * FROM runs WHERE id = ?').get(id)
+    return row === undefined ? null : runRecord(row)
+  }
+
+  epochs(runId: number): EpochRecord[] {
+    return this.#connection
+      .prepare<[number], EpochRecord>(
+        `SELECT epoch, train_loss AS trainLoss, train_accuracy AS trainAccuracy, val_loss AS valLoss,
+           val_accuracy AS valAccuracy, learning_rate AS learningRate, clips_per_second AS clipsPerSecond
+         FROM epochs WHERE run_id = ? ORDER BY epoch`,
+      )
+      .all(runId)
+  }
+
+  /** Stores an epoch; one that is trained again after a resume replaces the old one. */
+  putEpoch(runId: number, point: EpochRecord): void {
+    this.#connection
+      .prepare('INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
+      .run(
+        runId,
+        point.epoch,
+        point.trainLoss,
+        point.trainAccuracy,
+        point.valLoss,
+        point.valAccuracy,
+        point.learningRate,
+        point.clipsPerSecond,
+      )
+  }
+
+  setValClipCount(runId: number, valClipCount: number): void {
+    this.#connection.prepare('UPDATE runs SET val_clip_count = ? WHERE id = ?').run(valClipCount, runId)
+  }
+
+  isEvaluated(runId: number): boolean {
+    return this.#connection.prepare('SELECT 1 FROM evaluations WHERE run_id = ?').get(runId) !== undefined
+  }
+
+  evaluation(runId: number): EvaluationRecord | null {
+    const row = this.#connection
+      .prepare<[number], EvaluationRow>('SELECT * FROM evaluations WHERE run_id = ?')
+      .get(runId)
+    if (row === undefined) return null
+    const predictions = this.#connection
+      .prepare<[number], PredictionRow>('SELECT * FROM predictions WHERE run_id = ? ORDER BY position')
+      .all(runId)
+    return {
+      accuracy: row.accuracy,
+      meanClassAccuracy: row.mean_class_accuracy,
+      classNames: names.parse(JSON.parse(row.class_names)),
+      confusion: matrix.parse(JSON.parse(row.confusion)),
+      predictions: predictions.map(({ clip_id, name, label, prediction, scores }) => ({
+        clipId: clip_id,
+        name,
+        label,
+        prediction,
+        scores: numbers.parse(JSON.parse(scores)),
+      })),
+    }
+  }
+
+  /** Stores the evaluation of a run in place of an older one. */
+  putEvaluation(runId: number, evaluation: EvaluationRecord): void {
+    this.#connection
+      .transaction(() => {
+        this.#connection.prepare('DELETE FROM evaluations WHERE run_id = ?').run(runId)
+        this.#connection
+          .prepare('INSERT INTO evaluations VALUES (?, ?, ?, ?, ?)')
+          .run(
+            runId,
+            evaluation.accuracy,
+            evaluation.meanClassAccuracy,
+            JSON.stringify(evaluation.classNames),
+            JSON.stringify(evaluation.confusion),
+          )
+        const insert = this.#connection.prepare('INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?)')
+        evaluation.predictions.forEach(({ clipId, name, label, prediction, scores }, position) =>
+          insert.run(runId, position, clipId, name, label, prediction, JSON.stringify(scores)),
+        )
+      })
+      .immediate()
+  }
+}
+
+function runRecord(row: RunRow): RunRecord {
+  return {
+    id: row.id,
+    settings: trainSettingsRecord.parse(JSON.parse(row.settings)),
+    classNames: names.parse(JSON.parse(row.class_names)),
+    valClipCount: row.val_clip_count,
+    createdAt: row.created_at,
+  }
+}
