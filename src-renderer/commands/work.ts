@@ -1,0 +1,72 @@
+import { isLearning } from '../state/runs.svelte.ts'
+import type { Step } from '../state/navigation.svelte.ts'
+import { texts } from '../texts/index.ts'
+import type { CommandSource } from './command.ts'
+
+/** Prepare, train, stop, export. Ctrl+Enter is the main action of the page one is on. */
+export const workCommands: CommandSource = (app) => {
+  const main = (step: Step, letter: string): string =>
+    app.navigation.step === step && app.project.current !== null ? 'Ctrl+Enter' : letter
+  const learning = app.runs.learning
+  return [
+    {
+      id: 'work.prepare',
+      title: texts.commands.prepare,
+      group: 'work',
+      icon: 'dataset',
+      keys: main('dataset', 'P'),
+      enabled: app.canPrepare,
+      run: () => {
+        app.navigation.go('dataset')
+        void app.prepare()
+      },
+    },
+    {
+      id: 'work.train',
+      title: texts.commands.startTraining,
+      group: 'work',
+      icon: 'play',
+      keys: main('train', 'R'),
+      enabled: app.canTrain,
+      run: () => {
+        app.navigation.go('train')
+        void app.startTraining()
+      },
+    },
+    {
+      id: 'work.new-run',
+      title: texts.commands.newRun,
+      group: 'work',
+      icon: 'plus',
+      keys: 'N',
+      enabled: app.runs.list.length > 0,
+      run: () => {
+        app.navigation.go('train')
+        app.runs.settingUp = true
+      },
+    },
+    {
+      id: 'work.stop',
+      title: texts.commands.stopTraining,
+      group: 'work',
+      icon: 'stop',
+      keys: 'X',
+      enabled: learning !== null && isLearning(learning),
+      run: () => {
+        if (learning !== null) void app.stopRun(learning.id)
+      },
+    },
+    {
+      id: 'work.export',
+      title: texts.commands.exportOnnx,
+      group: 'work',
+      icon: 'export',
+      keys: main('export', 'E'),
+      enabled: app.canExport,
+      run: () => {
+        app.navigation.go('export')
+        void app.exportReviewed()
+      },
+    },
+  ]
+}

@@ -1,0 +1,26 @@
+export type Overlay = 'palette' | 'keys' | 'folder' | 'jobs' | 'project' | 'theme'
+
+/** Which of the floating things is open: at most one, and Esc closes it. */
+export class Overlays {
+  open = $state<Overlay | null>(null)
+  #focusBefore: HTMLElement | null = null
+
+  show(overlay: Overlay): void {
+    if (this.open === null && document.activeElement instanceof HTMLElement)
+      this.#focusBefore = document.activeElement
+    this.open = overlay
+  }
+
+  toggle(overlay: Overlay): void {
+    if (this.open === overlay) this.close()
+    else this.show(overlay)
+  }
+
+  /** Closes what is open and gives the focus back. */
+  close(): void {
+    if (this.open === null) return
+    this.open = null
+    this.#focusBefore?.focus()
+    this.#focusBefore = null
+  }
+}

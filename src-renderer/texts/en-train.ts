@@ -1,0 +1,190 @@
+import type { Run, TrainSettings } from '../../src-main/api/contract/index.ts'
+import { count, counted, remaining } from './format.ts'
+
+const ofClips = (right: number, total: number): string => `${count(right)} of ${count(total)}`
+const epochs = (value: number): string => counted(value, 'epoch', 'epochs')
+
+/** Words of the Train step: before, while and after a run. */
+export const trainTexts = {
+  title: 'Train',
+  fact: (train: number, val: number) => `${count(train)} clips to learn from, ${count(val)} to check with`,
+  start: 'Start training',
+  starting: 'Starting',
+  recommended: 'Recommended.',
+  changed: 'Your settings.',
+  changedBody: 'You changed the recommendation.',
+  restore: 'Use the recommendation',
+  estimated: (seconds: number) => `Takes about ${remaining(seconds)} on this computer.`,
+  notMeasured: 'How long it takes is known after the first steps.',
+  goesOn: 'You can close the window: training goes on, and can be resumed after any interruption.',
+  blocked: 'Cannot start yet.',
+  goDataset: 'Go to Dataset',
+  loading: 'Looking at the clips',
+  whatHappens: 'What will happen',
+  chosenFor: (classCount: number, clips: number) =>
+    `chosen for ${classCount} classes and ${count(clips)} clips`,
+  looksAt: 'Looks at',
+  looksAtFact: (settings: TrainSettings) =>
+    settings.modelType === 'of'
+      ? `Motion (optical flow), ${settings.frames} frames in a row`
+      : `Pictures, ${settings.frames} frames in a row`,
+  network: 'Network',
+  networkFact: (settings: TrainSettings) =>
+    `ResNet-18, from zero, ${settings.size} × ${settings.size} pixels`,
+  variety: 'Variety',
+  varietyFact: (settings: TrainSettings) =>
+    settings.horizontalFlip ? 'Random start and mirroring' : 'Random start. Mirroring off',
+  stops: 'Stops',
+  stopsFact: (settings: TrainSettings) => `After ${epochs(settings.epochs)}`,
+  pace: 'Pace',
+  paceFact: (settings: TrainSettings) =>
+    `${counted(settings.batchSize, 'clip', 'clips')} a step, learning rate ${settings.learningRate}, SGD`,
+  advanced: 'Change settings',
+  fields: {
+    modelType: 'Looks at',
+    motion: 'Motion',
+    pictures: 'Pictures',
+    frames: 'Frames',
+    size: 'Size',
+    epochs: 'Epochs',
+    batchSize: 'Clips a step',
+    learningRate: 'Learning rate',
+    seed: 'Seed',
+    horizontalFlip: 'Mirror clips at random',
+    pixels: 'px',
+  },
+  wholeNumber: (least: number) => `A whole number, at least ${least}`,
+  positive: 'A number above 0',
+  before: 'Before you start',
+  checks: {
+    readable: (value: number) => `All ${count(value)} clips can be read`,
+    broken: (value: number) => `${counted(value, 'clip', 'clips')} cannot be read`,
+    brokenBody: 'They are left out.',
+    prepared: 'Frames are prepared',
+    unprepared: (value: number) => `${counted(value, 'clip', 'clips')} not prepared`,
+    unpreparedBody: 'Prepare them in Dataset.',
+    even: 'Classes are even',
+    uneven: 'Classes are uneven',
+    range: (least: number, most: number) =>
+      least === most
+        ? `${count(least)} training clips each`
+        : `${count(least)} to ${count(most)} training clips each`,
+    flow: 'Motion is computed',
+    noFlow: 'No motion computed',
+    noFlowBody: 'Training can look at pictures only.',
+    device: 'Trains on',
+    fewVal: 'Few clips to check with',
+    fewValBody: (value: number, points: string) =>
+      `With ${count(value)} clips one mistake is ${points} points. Read small differences with care.`,
+    noVal: 'No clips to check with',
+    noValBody: 'The result cannot be judged.',
+  },
+  earlier: 'Runs',
+  columns: { run: 'Run', looksAt: 'Looks at', best: 'Right, validation', epochs: 'Epochs', ended: 'State' },
+  status: {
+    queued: 'Waiting',
+    training: 'Training',
+    done: 'Finished',
+    stopped: 'Stopped',
+    failed: 'Failed',
+    interrupted: 'Interrupted',
+  } satisfies Record<Run['status'], string>,
+  runFact: (settings: TrainSettings) =>
+    `${settings.modelType === 'of' ? 'Motion' : 'Pictures'}, ${settings.frames} frames, ${settings.size} px, ${counted(settings.batchSize, 'clip', 'clips')} a step`,
+  newRun: 'New run',
+  stop: 'Stop training',
+  resume: 'Resume',
+  review: 'See the result',
+  best: 'Best, validation',
+  bestClips: (right: number, total: number) => `${ofClips(right, total)} clips`,
+  bestWaits: 'after epoch 1',
+  epoch: 'Epoch',
+  of: (total: number) => `of ${total}`,
+  timeLeft: 'Time left',
+  doneAt: (time: string) => `done at about ${time}`,
+  speed: 'Speed',
+  speedUnit: 'clips a second',
+  clipsPerSecond: (value: number) => `${value >= 10 ? Math.round(value) : value.toFixed(1)} clips/s`,
+  ended: 'Ended',
+  step: (step: number, steps: number) => `step ${step} of ${steps}`,
+  lossNow: (loss: number) => `loss ${loss.toFixed(3)}`,
+  rightAnswers: 'Right answers',
+  percentUnit: '%',
+  loss: 'Loss',
+  lossUnit: 'lower is better',
+  now: 'Right now',
+  facts: {
+    trainLoss: 'Loss on the last step',
+    rate: 'Learning rate',
+    seed: 'Seed',
+    folder: 'Run folder',
+    classes: 'Classes',
+    checked: 'Clips to check with',
+    optimizer: 'Optimizer',
+    epochTime: 'Epochs done',
+  },
+  verdict: {
+    queued: { title: 'Waiting for its turn', body: 'Another job is running. This one starts by itself.' },
+    starting: {
+      title: 'Getting started',
+      body: 'The network is built and the first clips are read. The first point comes with the end of epoch 1.',
+    },
+    early: (more: number) => ({
+      title: 'Too early to tell',
+      body: `After ${counted(more, 'more epoch', 'more epochs')} the curves say something.`,
+    }),
+    diverged: {
+      title: 'The run fell apart',
+      body: 'The loss is no longer a number. Stop, and start again with a tenth of the learning rate.',
+    },
+    learningWell: (from: number, to: number, total: number, over: number) => ({
+      title: 'Learning well',
+      body:
+        to > from
+          ? `Validation rose from ${count(from)} to ${ofClips(to, total)} in the last ${epochs(over)}. Nothing to do.`
+          : `Validation is at ${ofClips(to, total)}. Nothing to do.`,
+    }),
+    byHeart: (epoch: number, right: number, total: number) => ({
+      title: 'Learning by heart',
+      body: `Training still improves, validation has not since epoch ${epoch} (${ofClips(right, total)}). More clips help most; more epochs hardly will.`,
+    }),
+    settled: (epoch: number, right: number, total: number) => ({
+      title: 'Settled',
+      body: `Nothing better since epoch ${epoch} (${ofClips(right, total)}). You can stop, or let it finish.`,
+    }),
+    withoutValidation: (from: number, to: number) => ({
+      title: 'Learning',
+      body: `The loss fell from ${from.toFixed(2)} to ${to.toFixed(2)}. There are no validation clips, so how good it is stays unknown.`,
+    }),
+    notLearning: {
+      title: 'Not learning yet',
+      body: 'The loss hardly falls. If this goes on for some epochs, try motion instead of pictures, or another learning rate.',
+    },
+    slow: {
+      title: 'Slow start',
+      body: 'No better than guessing so far, but the loss moves. Give it some more epochs.',
+    },
+    done: (right: number, total: number) => ({
+      title: 'Finished',
+      body: `${ofClips(right, total)} validation clips right at the end. See which ones are wrong in Review.`,
+    }),
+    doneWeak: (right: number, total: number) => ({
+      title: 'Finished, but weak',
+      body: `${ofClips(right, total)} validation clips right, hardly better than guessing. More epochs or more clips, or motion instead of pictures, may help.`,
+    }),
+    doneWithoutValidation: (value: number) => ({
+      title: 'Finished',
+      body: `${epochs(value)} done. There were no validation clips to check with.`,
+    }),
+    stopped: (epoch: number, total: number) => ({
+      title: 'Stopped',
+      body: `${epoch} of ${epochs(total)} done and kept. Resume goes on from there.`,
+    }),
+    interrupted: (epoch: number, total: number) => ({
+      title: 'Interrupted',
+      body: `${epoch} of ${epochs(total)} done and kept. Resume goes on from there.`,
+    }),
+    failed: 'The run failed',
+    failedWithoutReason: 'It gave no reason. The run folder holds its log.',
+  },
+}

@@ -1,0 +1,75 @@
+import sprite from './icons.svg?raw'
+
+/** Symbols of ui/icons.svg. */
+export const iconNames = [
+  'library',
+  'trim',
+  'dataset',
+  'train',
+  'review',
+  'playback',
+  'export',
+  'settings',
+  'search',
+  'undo',
+  'redo',
+  'down',
+  'right',
+  'left',
+  'check',
+  'alert',
+  'x',
+  'info',
+  'plus',
+  'folder',
+  'play',
+  'pause',
+  'prevf',
+  'nextf',
+  'prevc',
+  'nextc',
+  'loop',
+  'magnet',
+  'zin',
+  'zout',
+  'filter',
+  'list',
+  'grid',
+  'sun',
+  'chip',
+  'clock',
+  'copy',
+  'file',
+  'dots',
+  'arrow',
+  'stop',
+  'tag',
+  'swap',
+  'trash',
+  'link',
+  'layers',
+  'refresh',
+  'box',
+  'code',
+  'scan',
+  'keyb',
+  'leak',
+  'dup',
+  'eye',
+  'lock',
+  'globe',
+  'disk',
+  'palette',
+  'flag',
+  'up',
+  'dl',
+] as const
+export type IconName = (typeof iconNames)[number]
+
+/** Puts the sprite into the page, where every Icon refers to it. */
+export function mountIcons(target: Document): void {
+  const parsed = new DOMParser().parseFromString(sprite, 'image/svg+xml').documentElement
+  parsed.setAttribute('class', 'sprite')
+  parsed.setAttribute('aria-hidden', 'true')
+  target.body.prepend(target.importNode(parsed, true))
+}
