@@ -13,15 +13,15 @@ const ownNames = ['dataset.label_map']
 
 /**
  * Reads an experiment spec with `key=value` overrides laid over it.
- * @throws KineoError: `input` when the file cannot be read, `usage` for a malformed override, `spec` with all
- * problems at once, each with file, line and key.
+ * @throws KineoError: `usage` for a malformed override, `spec` when the file cannot be read, or with all problems at
+ * once, each with file, line and key.
  */
 export async function loadSpec(path: string, overrides: readonly string[] = []): Promise<Spec> {
   let text: string
   try {
     text = await readFile(path, 'utf8')
   } catch (error) {
-    throw new KineoError('input', 'Cannot read the experiment spec', {
+    throw new KineoError('spec', 'Cannot read the experiment spec', {
       where: path,
       remedy: 'Check the path after -e',
       cause: error,

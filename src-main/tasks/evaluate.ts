@@ -37,8 +37,7 @@ export interface EvaluationReport {
 }
 
 /**
- * Evaluates a checkpoint on one clip from the centre of each video, prints TAO's block on `hooks.onLine` and writes
- * results.json and confusion_matrix.csv.
+ * Evaluates a checkpoint on one clip from the centre of each video and writes results.json and confusion_matrix.csv.
  * @throws KineoError as `train`; CancelledError between two batches.
  */
 export async function evaluate(spec: Spec, hooks: TaskHooks = {}): Promise<EvaluationReport> {
@@ -81,7 +80,6 @@ export async function evaluate(spec: Spec, hooks: TaskHooks = {}): Promise<Evalu
       })),
       folder,
     }
-    for (const line of taoBlock(report)) hooks.onLine?.(line)
     await writeResults(folder, path, report)
     const percent = (fraction: number): number => Number((fraction * 100).toFixed(3))
     status.writeKpi('Test metrics generated.', {

@@ -53,8 +53,6 @@ export async function exportModel(
     const model = buildInferenceModel(network, checkpoint.parameters, modelMetadata(spec, classNames))
     await writeFileAtomic(onnxFile, model)
     await writeFileAtomic(labelsFile, labels)
-    hooks.onLine?.(`Wrote ${onnxFile}`)
-    hooks.onLine?.(`Wrote ${labelsFile}`)
     return { onnxFile, labelsFile, classNames, bytes: model.byteLength }
   })
 }

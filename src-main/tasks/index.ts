@@ -1,8 +1,8 @@
 /** What Kineo does with a spec; each function is one task with progress and cancel. */
 export type { EpochReport, StepReport, TaskHooks, TrainHooks } from './hooks.ts'
 export { train, type TrainSummary } from './train.ts'
-export { evaluate, type EvaluatedVideo, type EvaluationReport } from './evaluate.ts'
-export { infer, type InferenceReport } from './infer.ts'
+export { evaluate, taoBlock, type EvaluatedVideo, type EvaluationReport } from './evaluate.ts'
+export { infer, inferenceLine, type InferenceReport, type InferredVideo } from './infer.ts'
 export { exportModel, type ExportReport } from './export-model.ts'
 export {
   type DatasetFacts,

@@ -11,22 +11,23 @@ import { requireValue } from './required-keys.ts'
 import { scoreVideos } from './score-clips.ts'
 import { withStatusLog } from './status-log.ts'
 
+export interface InferredVideo {
+  /** Absolute folder of the video's frames. */
+  path: string
+  /** One label for each clip of the video; center mode takes one clip. */
+  labels: string[]
+  /** Softmax by class name. */
+  scores: Record<string, number>
+}
+
 export interface InferenceReport {
-  videos: {
-    /** Absolute folder of the video's frames. */
-    path: string
-    /** One label for each clip of the video; center mode takes one clip. */
-    labels: string[]
-    /** Softmax by class name. */
-    scores: Record<string, number>
-  }[]
+  videos: InferredVideo[]
   /** Results folder, absolute. */
   folder: string
 }
 
 /**
- * Names the action of each video in a class-level folder, prints TAO's line `path : ['label']` for each on
- * `hooks.onLine` and writes scores.json.
+ * Names the action of each video in a class-level folder and writes scores.json.
  * @throws KineoError as `train`; CancelledError between two batches.
  */
 export async function infer(spec: Spec, hooks: TaskHooks = {}): Promise<InferenceReport> {
@@ -53,8 +54,12 @@ export async function infer(spec: Spec, hooks: TaskHooks = {}): Promise<Inferenc
         scores: scoresByClass(logits, classNames),
       }
     })
-    for (const video of videos) hooks.onLine?.(`${video.path} : ${formatStringList(video.labels)}`)
     await writeJsonAtomic(join(folder, 'scores.json'), { checkpoint: path, videos })
     return { videos, folder }
   })
+}
+
+/** The line that TAO prints for a video: `path : ['label']`. */
+export function inferenceLine(video: InferredVideo): string {
+  return `${video.path} : ${formatStringList(video.labels)}`
 }

@@ -81,6 +81,9 @@ export async function train(spec: Spec, hooks: TrainHooks = {}): Promise<TrainSu
     if (start.resumedFrom !== null) {
       hooks.onLine?.(`Going on from ${start.resumedFrom}, after epoch ${start.finishedEpochs}.`)
     }
+    hooks.onLine?.(
+      `Training on ${trainSamples.length} videos of ${classNames.length} classes in batches of ${batchSize}; ${valSamples.length} videos to validate. Results: ${folder}`,
+    )
     const plan = { spec, network, classNames, trainSamples, valSamples, batchSize, folder, status }
     const run = await TrainingRun.create(plan, start, hooks)
     try {

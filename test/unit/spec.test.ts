@@ -339,7 +339,7 @@ describe('problems', () => {
 
   it('tells of a spec that is not there', async () => {
     const error = await failure(loadSpec(join(folder, 'missing.yaml')))
-    expect(error.code).toBe('input')
+    expect(error.code).toBe('spec')
     expect(error.describe()).toContain('missing.yaml')
   })
 })

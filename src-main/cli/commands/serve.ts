@@ -1,0 +1,8 @@
+import { serveCommand as serve, serveHelp } from '../../server/serve-command.ts'
+import type { Command } from '../command.ts'
+
+export const serveCommand: Command = {
+  name: 'serve',
+  help: `${serveHelp}\n`,
+  run: (args, { signal, terminal }) => serve(args, { signal, print: (line) => terminal.line(line) }),
+}
