@@ -77,7 +77,10 @@ const cases: Case[] = [
   {
     operation: 'dropout',
     name: 'by a given mask',
-    inputs: [{ shape: [2, 4] }, { shape: [2, 4], data: Float32Array.of(2, 0, 0, 2, 2, 2, 0, 2), kind: 'constant' }],
+    inputs: [
+      { shape: [2, 4] },
+      { shape: [2, 4], data: Float32Array.of(2, 0, 0, 2, 2, 2, 0, 2), kind: 'constant' },
+    ],
     tolerance: 2e-5,
   },
   {
@@ -106,7 +109,13 @@ describe('gradient of', () => {
     for (const lowering of operation.lowerings) {
       if (!(lowering.supports?.(shapes, attributes) ?? true)) continue
       it(`${one.operation} (${lowering.name}) ${one.name} equals finite differences`, async () => {
-        const { errors } = await checkGradient(operation as never, lowering.name, one.inputs, attributes, one.epsilon)
+        const { errors } = await checkGradient(
+          operation as never,
+          lowering.name,
+          one.inputs,
+          attributes,
+          one.epsilon,
+        )
         expect(Math.max(...errors)).toBeLessThan(one.tolerance)
       })
     }

@@ -35,7 +35,16 @@ describe('the model for inference', () => {
 
   it('consists of standard operators of set 17 only', () => {
     expect(model.opsets).toEqual({ '': 17 })
-    const standard = ['Conv', 'BatchNormalization', 'Relu', 'Add', 'MaxPool', 'GlobalAveragePool', 'Flatten', 'Gemm']
+    const standard = [
+      'Conv',
+      'BatchNormalization',
+      'Relu',
+      'Add',
+      'MaxPool',
+      'GlobalAveragePool',
+      'Flatten',
+      'Gemm',
+    ]
     expect(new Set(model.nodes.map((node) => node.type))).toEqual(new Set(standard))
     expect(model.nodes.every((node) => node.domain === '')).toBe(true)
   })
@@ -85,11 +94,21 @@ describe('artifacts', () => {
     for (const lowering of ['plain', 'winograd'] as const) {
       const artifactsFolder = join(folder, lowering)
       const network = { ...movingPatterns, dropoutRatio: 0.2 }
-      const session = await TrainingSession.create({ network, batchSize: 2, clipGradNorm: 1, lowering, artifactsFolder })
+      const session = await TrainingSession.create({
+        network,
+        batchSize: 2,
+        clipGradNorm: 1,
+        lowering,
+        artifactsFolder,
+      })
       await session.dispose()
       files.push(join(artifactsFolder, 'training_model.onnx'))
     }
-    const evaluation = await EvaluationSession.create({ network: movingPatterns, parameters, artifactsFolder: folder })
+    const evaluation = await EvaluationSession.create({
+      network: movingPatterns,
+      parameters,
+      artifactsFolder: folder,
+    })
     await evaluation.dispose()
     files.push(join(folder, 'eval_model.onnx'))
     await writeFile(join(folder, 'check.py'), checker)

@@ -16,7 +16,10 @@ export const movingPatterns: NetworkConfig = {
 const shifts = [-3, 0, 3]
 
 /** `count` clips with labels, drawn from `seed` alone. */
-export function drawPatterns(seed: number, count: number): { input: Float32Array; labels: Int32Array; count: number } {
+export function drawPatterns(
+  seed: number,
+  count: number,
+): { input: Float32Array; labels: Int32Array; count: number } {
   const { sequenceLength, height, width } = movingPatterns
   const random = new Random(seed)
   const input = new Float32Array(count * 3 * sequenceLength * height * width)

@@ -34,7 +34,11 @@ describe('the ONNX wire format', () => {
   })
 
   it('refuses bytes that are no model in plain words', () => {
-    for (const bytes of [new Uint8Array(), Uint8Array.from(Buffer.from('not an onnx file')), smallGraph().build().slice(0, 200)]) {
+    for (const bytes of [
+      new Uint8Array(),
+      Uint8Array.from(Buffer.from('not an onnx file')),
+      smallGraph().build().slice(0, 200),
+    ]) {
       expect(() => decodeModel(bytes, 'broken.onnx')).toThrow(KineoError)
     }
   })
@@ -53,7 +57,9 @@ describe('the graph builder', () => {
   it('knows the shape of every value', () => {
     const graph = new GraphBuilder('shapes')
     const x = graph.input('x', [2, 3, 7, 5])
-    expect(graph.slice(x, { starts: [-1, 1], ends: [-100, 9], axes: [2, 3], steps: [-2, 2] }).shape).toEqual([2, 3, 4, 2])
+    expect(graph.slice(x, { starts: [-1, 1], ends: [-100, 9], axes: [2, 3], steps: [-2, 2] }).shape).toEqual([
+      2, 3, 4, 2,
+    ])
     expect(graph.gather(x, [0, 2, 2, 1], 3).shape).toEqual([2, 3, 7, 4])
     expect(graph.pad(x, [0, 0, 1, 2], [0, 0, 1, 0]).shape).toEqual([2, 3, 9, 7])
     expect(graph.sum(x, [0, 2]).shape).toEqual([3, 5])
