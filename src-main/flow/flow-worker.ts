@@ -1,0 +1,35 @@
+/** Entry of a thread that computes optical flow; see flow-pool.ts. */
+import { parentPort } from 'node:worker_threads'
+import { KineoError } from '../core/errors.ts'
+import { grayFlows, type GrayFlow } from './gray.ts'
+import { OpticalFlow, type FlowPreset } from './optical-flow.ts'
+
+/** A run of consecutive gray frames of one video. */
+export interface FlowRequest {
+  width: number
+  height: number
+  preset: FlowPreset
+  frames: Uint8Array[]
+}
+
+export type FlowAnswer = { pictures: GrayFlow[] } | { problem: string; remedy: string }
+
+let flow: OpticalFlow | undefined
+let made = ''
+
+parentPort?.on('message', ({ width, height, preset, frames }: FlowRequest) => {
+  try {
+    const wanted = `${width}x${height} ${preset}`
+    if (!flow || made !== wanted) flow = OpticalFlow.create(width, height, preset)
+    made = wanted
+    flow.reset()
+    const pictures = grayFlows(frames, (gray) => flow?.next(gray) ?? null)
+    const buffers = pictures.flatMap(({ u, v }) => [u.buffer as ArrayBuffer, v.buffer as ArrayBuffer])
+    const answer: FlowAnswer = { pictures }
+    parentPort?.postMessage(answer, buffers)
+  } catch (error) {
+    if (!(error instanceof KineoError)) throw error
+    const answer: FlowAnswer = { problem: error.message, remedy: error.remedy ?? '' }
+    parentPort?.postMessage(answer)
+  }
+})
