@@ -53,8 +53,9 @@ export interface Batch {
   count: number
 }
 
-/** Batches that are made while the caller works on one. */
+/** Batches that are made while the caller works on one: two, or one of those that are large. */
 const batchesAhead = 2
+const bytesAhead = 2 ** 28
 const headersAtOnce = 8
 
 /**
@@ -62,13 +63,16 @@ const headersAtOnce = 8
  * values depends on the seed and the epoch only: not on the number of workers, nor on earlier epochs.
  *
  * Videos are dealt to the workers by index, and each worker keeps resized images of its own videos (see PlanReader).
- * Memory is bounded by the cache and `batchesAhead` + 1 batches.
+ * Memory is bounded by the cache, the batch in use and those ahead, each of these once as clips and once as a batch.
  */
 export class BatchLoader {
   readonly batchesPerEpoch: number
   readonly #options: LoaderOptions
   readonly #rule: SamplingRule
   readonly #clips: number
+  /** Float32 values of one clip. */
+  readonly #clipValues: number
+  readonly #batchesAhead: number
   #source: ClipSource | null = null
   #run = 0
   #cropsChecked: boolean
@@ -85,6 +89,10 @@ export class BatchLoader {
     }
     this.#clips = options.samples.length * (options.mode === 'train' ? options.clipsPerVideo : 1)
     this.batchesPerEpoch = Math.ceil(this.#clips / options.batchSize)
+    const { modelType, sequenceLength, transform, batchSize } = options
+    this.#clipValues = channelsOf(modelType) * sequenceLength * transform.height * transform.width
+    const batchBytes = batchSize * this.#clipValues * Float32Array.BYTES_PER_ELEMENT
+    this.#batchesAhead = Math.max(1, Math.min(batchesAhead, Math.floor(bytesAhead / batchBytes)))
     this.#cropsChecked = !cropDependsOnImages(options.transform)
   }
 
@@ -105,7 +113,7 @@ export class BatchLoader {
     const aborted = abortOf(signal)
     try {
       for (let next = 0, index = 0; index < this.batchesPerEpoch; index++) {
-        for (; next < this.batchesPerEpoch && next <= index + batchesAhead; next++) {
+        for (; next < this.batchesPerEpoch && next <= index + this.#batchesAhead; next++) {
           const batch = this.#batch(source, run, epochIndex, order, next)
           // Whoever awaits it still sees the failure; this keeps it from counting as unhandled until then.
           batch.catch(() => undefined)
@@ -150,9 +158,9 @@ export class BatchLoader {
     order: readonly number[],
     index: number,
   ): Promise<Batch> {
-    const { samples, batchSize, modelType, sequenceLength, transform } = this.#options
+    const { samples, batchSize } = this.#options
+    const clipValues = this.#clipValues
     const positions = order.slice(index * batchSize, (index + 1) * batchSize)
-    const clipValues = channelsOf(modelType) * sequenceLength * transform.height * transform.width
     const batch: Batch = {
       input: new Float32Array(positions.length * clipValues),
       labels: new Int32Array(positions.length),

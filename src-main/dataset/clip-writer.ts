@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import sharp from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 
 /** Bytes of images that may wait to be encoded. */
 const waitingBytes = 32 << 20
@@ -70,7 +70,7 @@ export class ClipWriter {
     if (this.#failure) throw this.#failure.error
   }
 
-  async #write(image: sharp.Sharp, path: string, rawBytes: number): Promise<void> {
+  async #write(image: Sharp, path: string, rawBytes: number): Promise<void> {
     const writing = image.toFile(path).then(
       ({ size }) => {
         this.#bytes += size

@@ -1,0 +1,243 @@
+/**
+ * Trains on the gesture clips with Kineo and, on the same frames, with PyTorch, one after the other:
+ *
+ *   npm run bench:gestures -- [--data ../shared/data/gestures] [--modes of,rgb] [--epochs 25] [--quick]
+ *
+ * The clips are prepared with `kineo preprocess` into a temporary folder that later runs use again. Both sides train
+ * ResNet18 2D from scratch with the same settings on the same two cores, without validation in between, and are
+ * then evaluated on one clip from the centre of each validation video. `seconds` is what each side reports for its
+ * training. The last line is one JSON object; `ratio` is the peer's time / ours.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { stringify } from 'yaml'
+import { z } from 'zod'
+import { writeFileAtomic } from '../src-main/core/atomic-file.ts'
+
+const python = '/usr/bin/python3'
+const threads = 2
+const batchSize = 16
+const learningRate = 0.01
+const weightDecay = 5e-4
+const size = 112
+const seed = 1
+const root = fileURLToPath(new URL('..', import.meta.url))
+const launcher = join(root, 'src-main', 'cli', 'kineo.mjs')
+const peerScript = join(root, 'bench', 'peers', 'train_gestures.py')
+
+const modes = {
+  of: { frames: 10, title: 'optical flow, 10 frames' },
+  rgb: { frames: 8, title: 'rgb, 8 frames' },
+} as const
+type Mode = keyof typeof modes
+
+interface Score {
+  right: number
+  total: number
+  seconds: number
+}
+
+interface ModeResult {
+  ours: Score
+  peer: Score | null
+  /** Peer's time / ours; above 1 is faster than the peer. */
+  ratio: number | null
+}
+
+class MissingPart extends Error {}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      data: { type: 'string', default: '../shared/data/gestures' },
+      modes: { type: 'string', default: 'of,rgb' },
+      epochs: { type: 'string', default: '25' },
+      quick: { type: 'boolean', default: false },
+    },
+  })
+  const epochs = values.quick ? 2 : Number(values.epochs)
+  const chosen = values.modes.split(',').map((mode) => mode.trim())
+  if (!chosen.every((mode): mode is Mode => mode in modes) || !Number.isSafeInteger(epochs) || epochs < 1) {
+    throw new MissingPart(
+      'Usage: npm run bench:gestures -- [--data FOLDER] [--modes of,rgb] [--epochs 25] [--quick]',
+    )
+  }
+  const work = join(tmpdir(), 'kineo-bench-gestures')
+  const dataset = join(work, 'dataset')
+  await prepare(resolve(values.data), dataset)
+  const classNames = (await readdir(join(dataset, 'train'), { withFileTypes: true }))
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .map((entry) => entry.name)
+    .sort()
+  const peerReason = await whyNoPeer()
+  if (peerReason !== null) console.log(`No comparison with PyTorch: ${peerReason}`)
+
+  const results: Partial<Record<Mode, ModeResult>> = {}
+  for (const mode of chosen) {
+    console.log(`\n${modes[mode].title}: ${epochs} epochs`)
+    const ours = await trainOurs(mode, { work, dataset, classNames, epochs })
+    const peer = peerReason === null ? await trainPeer(mode, dataset, epochs) : null
+    results[mode] = { ours, peer, ratio: peer === null ? null : round(peer.seconds / ours.seconds) }
+  }
+  console.log('')
+  printTable(results)
+  const ratio = chosen[0] === undefined ? null : (results[chosen[0]]?.ratio ?? null)
+  console.log(JSON.stringify({ bench: 'gestures', epochs, threads, ...results, ratio }))
+}
+
+async function prepare(data: string, dataset: string): Promise<void> {
+  for (const split of ['train', 'val']) {
+    if (!existsSync(join(data, split))) {
+      throw new MissingPart(`No clips in ${join(data, split)}. Give their folder with --data FOLDER`)
+    }
+  }
+  console.log(`Preparing the clips of ${data} in ${dataset}`)
+  await run(process.execPath, [launcher, 'preprocess', data, '--out', dataset])
+}
+
+interface Setting {
+  work: string
+  dataset: string
+  classNames: string[]
+  epochs: number
+}
+
+async function trainOurs(mode: Mode, { work, dataset, classNames, epochs }: Setting): Promise<Score> {
+  const results = join(work, `kineo-${mode}`)
+  await rm(results, { recursive: true, force: true })
+  await mkdir(results, { recursive: true })
+  const specFile = join(results, 'spec.yaml')
+  const spec = {
+    results_dir: results,
+    model: {
+      model_type: mode,
+      [`${mode}_seq_length`]: modes[mode].frames,
+      sample_strategy: 'random_interval',
+      input_height: size,
+      input_width: size,
+      dropout_ratio: 0,
+    },
+    dataset: {
+      train_dataset_dir: join(dataset, 'train'),
+      label_map: Object.fromEntries(classNames.map((name, index) => [name, index])),
+      batch_size: batchSize,
+      workers: threads,
+      augmentation_config: {
+        train_crop_type: 'no_crop',
+        horizontal_flip_prob: 0,
+        [`${mode}_input_mean`]: [0.5],
+        [`${mode}_input_std`]: [0.5],
+      },
+    },
+    train: {
+      seed,
+      num_epochs: epochs,
+      checkpoint_interval: epochs,
+      // The rate stays: the first step lies beyond the last epoch.
+      optim: { lr: learningRate, momentum: 0.9, weight_decay: weightDecay, lr_steps: [epochs + 1] },
+    },
+    evaluate: {
+      checkpoint: join(results, 'train', 'ar_model_latest.pth'),
+      test_dataset_dir: join(dataset, 'val'),
+      batch_size: batchSize,
+    },
+  }
+  await writeFileAtomic(specFile, stringify(spec))
+  const trained = await run(...onTwoCores(process.execPath, [launcher, 'train', '-e', specFile]))
+  const seconds = z.coerce.number().parse(/^Trained \d+ epochs in (\d+) s/m.exec(trained)?.[1])
+  await run(...onTwoCores(process.execPath, [launcher, 'evaluate', '-e', specFile]))
+  const report = z
+    .object({ videos: z.array(z.object({ label: z.string(), prediction: z.string() })) })
+    .parse(JSON.parse(await readFile(join(results, 'evaluate', 'results.json'), 'utf8')))
+  return {
+    right: report.videos.filter(({ label, prediction }) => label === prediction).length,
+    total: report.videos.length,
+    seconds,
+  }
+}
+
+async function trainPeer(mode: Mode, dataset: string, epochs: number): Promise<Score> {
+  const output = await run(
+    ...onTwoCores(python, [
+      peerScript,
+      ...['--data', dataset, '--mode', mode, '--frames', String(modes[mode].frames)],
+      ...['--epochs', String(epochs), '--size', String(size), '--batch', String(batchSize)],
+      ...['--lr', String(learningRate), '--weight-decay', String(weightDecay)],
+      ...['--threads', String(threads), '--seed', String(seed)],
+    ]),
+  )
+  const lastLine = output.trimEnd().split('\n').at(-1) ?? ''
+  return z.object({ right: z.number(), total: z.number(), seconds: z.number() }).parse(JSON.parse(lastLine))
+}
+
+/** Null when the peer can run. */
+async function whyNoPeer(): Promise<string | null> {
+  if (!existsSync(python)) return `${python} is missing`
+  try {
+    await run(python, ['-c', 'import torch, cv2'], 'quiet')
+    return null
+  } catch {
+    return 'python3-torch or python3-opencv is missing (Debian packages)'
+  }
+}
+
+/** Both sides get the same two cores on a machine that has more. */
+function onTwoCores(command: string, args: string[]): [string, string[]] {
+  const bound = process.platform === 'linux' && availableParallelism() > threads
+  return bound ? ['taskset', ['-c', `0-${threads - 1}`, command, ...args]] : [command, args]
+}
+
+/** Runs a program, shows what it prints unless `quiet`, and returns its standard output. */
+function run(command: string, args: string[], show: 'shown' | 'quiet' = 'shown'): Promise<string> {
+  return new Promise((resolvePromise, reject) => {
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    let errors = ''
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+      if (show === 'shown') process.stdout.write(chunk)
+    })
+    child.stderr.on('data', (chunk: Buffer) => {
+      errors = (errors + chunk.toString()).slice(-4000)
+    })
+    child.on('error', reject)
+    child.on('close', (code) => {
+      if (code === 0) resolvePromise(output)
+      else reject(new MissingPart(`${command} ${args[0] ?? ''} ended with code ${code}:\n${errors}`))
+    })
+  })
+}
+
+function printTable(results: Partial<Record<Mode, ModeResult>>): void {
+  console.table(
+    Object.fromEntries(
+      Object.entries(results).map(([mode, { ours, peer, ratio }]) => [
+        mode,
+        {
+          'Kineo right': `${ours.right} of ${ours.total}`,
+          'Kineo s': ours.seconds,
+          'PyTorch right': peer === null ? '-' : `${peer.right} of ${peer.total}`,
+          'PyTorch s': peer === null ? '-' : round(peer.seconds),
+          'PyTorch s / Kineo s': ratio ?? '-',
+        },
+      ]),
+    ),
+  )
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100
+}
+
+try {
+  await main()
+} catch (error) {
+  if (!(error instanceof MissingPart)) throw error
+  console.error(error.message)
+  process.exitCode = 1
+}
