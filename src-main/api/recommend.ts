@@ -1,58 +1,27 @@
 import type { ClipRecord, Project } from '../project/index.ts'
+import { recommendSettings } from '../tasks/index.ts'
 import type { Recommendation, TrainSettings } from './contract/index.ts'
-import { plural } from './source-folder.ts'
 
-/** Frames that a network sees of a clip where the clips are long enough. */
-const usualFrames = { of: 10, rgb: 8 } as const
-const size = 112
-/** Enough steps for a network that starts from nothing; more epochs where there are fewer clips. */
-const wantedSteps = 175
-/** Words in class names that a mirror image makes wrong. */
-const sided = /(^|[^a-z])(left|right|clockwise|counter|anticlockwise|cw|ccw|links|rechts)([^a-z]|$)/i
-
-/** Settings for this data, and why. Without hidden choices: the same data gives the same settings. */
+/** Settings for the clips of this project, why, about how long they take, and what is in the way. */
 export function recommend(project: Project): Recommendation {
   const clips = project.clips.all().filter((clip) => clip.problem === null)
   const train = clips.filter((clip) => clip.split === 'train')
   const val = clips.filter((clip) => clip.split === 'val')
-  const isDataset = project.record().kind === 'tao-dataset'
-  const flowless = isDataset && clips.some((clip) => !clip.hasFlow)
-  const modelType = flowless ? 'rgb' : 'of'
-
-  const lengths = clips.flatMap((clip) => (clip.frameCount === null ? [] : [clip.frameCount]))
-  const shortest = lengths.reduce((least, length) => Math.min(least, length), Number.POSITIVE_INFINITY)
-  const available = Math.max(1, modelType === 'of' ? shortest - 1 : shortest)
-  const batchSize = Math.max(1, Math.min(16, Math.floor(train.length / 3), Math.max(1, val.length)))
-  const stepsPerEpoch = Math.max(1, Math.ceil(train.length / batchSize))
   const classNames = project.clips.classes().map(({ name }) => name)
-  const mirrorable = !classNames.some((name) => sided.test(name))
-
-  const settings: TrainSettings = {
-    modelType,
-    frames: Math.min(usualFrames[modelType], available),
-    size,
-    epochs: Math.min(60, Math.max(15, Math.ceil(wantedSteps / stepsPerEpoch / 5) * 5)),
-    batchSize,
-    learningRate: 0.01,
-    horizontalFlip: mirrorable,
-    seed: 1234,
-  }
+  // Flow that is not there yet is made before the training; only a dataset without videos has what it has.
+  const hasFlow = project.record().kind === 'videos' || clips.every((clip) => clip.hasFlow)
+  const { settings, reason } = recommendSettings({
+    clipCount: train.length,
+    framesPerClip: train.flatMap((clip) => (clip.frameCount === null ? [] : [clip.frameCount])),
+    classNames,
+    hasFlow,
+  })
   return {
     settings,
-    reason: reasonFor(settings, flowless, mirrorable, train.length),
+    reason,
     estimatedSeconds: estimateSeconds(project, settings, train.length),
     blockedBy: blockedBy(classNames, train, val),
   }
-}
-
-function reasonFor(settings: TrainSettings, flowless: boolean, mirrorable: boolean, count: number): string {
-  const input = flowless
-    ? 'Pictures, because this dataset has no optical flow'
-    : 'Optical flow, because it tells actions apart by motion and needs few clips'
-  const mirror = mirrorable
-    ? 'clips are also shown mirrored'
-    : 'clips are not mirrored, because a class name speaks of a side'
-  return `${input}. ${settings.epochs} epochs for ${plural(count, 'clip')} from a fresh network; ${mirror}.`
 }
 
 function blockedBy(
@@ -64,10 +33,12 @@ function blockedBy(
   const missing = classNames.filter((name) => !train.some((clip) => clip.className === name))
   if (missing.length > 0) {
     const names = missing.map((name) => `"${name}"`).join(', ')
-    return `${missing.length === 1 ? 'The class' : 'The classes'} ${names} ${missing.length === 1 ? 'has' : 'have'} no clip to train with`
+    const [noun, verb] = missing.length === 1 ? ['The class', 'has'] : ['The classes', 'have']
+    return `${noun} ${names} ${verb} no clip to train with`
   }
-  if (val.length === 0)
+  if (val.length === 0) {
     return 'There is no clip to check the training with: add at least two clips to each class'
+  }
   return null
 }
 

@@ -66,8 +66,12 @@ export class RunTable {
       .all(runId)
   }
 
-  /** Stores an epoch; one that is trained again after a resume replaces the old one. */
+  /**
+   * Stores an epoch. A resumed run may go on from before the last stored one: the epoch replaces the old one, and later
+   * ones, which were never saved, go.
+   */
   putEpoch(runId: number, point: EpochRecord): void {
+    this.#connection.prepare('DELETE FROM epochs WHERE run_id = ? AND epoch > ?').run(runId, point.epoch)
     this.#connection
       .prepare('INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
       .run(
