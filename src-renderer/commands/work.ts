@@ -65,7 +65,7 @@ export const workCommands: CommandSource = (app) => {
       enabled: app.canExport,
       run: () => {
         app.navigation.go('export')
-        void app.exportReviewed()
+        void app.exportChosen()
       },
     },
   ]

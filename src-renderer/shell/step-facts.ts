@@ -58,7 +58,8 @@ export function stepFact(app: AppState, step: Step): StepFact {
     case 'train':
       return trainFact(app)
     case 'review': {
-      const evaluating = app.jobs.list.find((job) => job.kind === 'evaluate' && isOpen(job)) ?? null
+      const evaluating =
+        app.jobs.list.find((job) => job.kind === 'evaluate' && job.status === 'running') ?? null
       if (evaluating !== null) return { text: texts.step.review.evaluating, mark: 'running', job: evaluating }
       const run = app.runs.reviewed
       if (run === null) return { text: texts.step.review.waits, mark: 'off', job: null }
@@ -68,7 +69,7 @@ export function stepFact(app: AppState, step: Step): StepFact {
       return { text: texts.step.review.mistakes(run.name, wrong), mark: 'done', job: null }
     }
     case 'export': {
-      const run = app.runs.reviewed
+      const run = app.runs.exportable
       if (run === null) return { text: texts.step.export.waits, mark: 'off', job: null }
       if (run.exportedFile === null) return { text: texts.step.export.open, mark: 'open', job: null }
       return { text: texts.step.export.done(run.name), mark: 'done', job: null }

@@ -62,7 +62,7 @@ export class AppState {
       !this.training.starting,
   )
   readonly canExport = $derived.by(
-    () => this.runs.reviewed !== null && this.exportJob === null && !this.#exporting,
+    () => this.runs.exportable !== null && this.exportJob === null && !this.#exporting,
   )
 
   readonly #api: Api
@@ -185,8 +185,8 @@ export class AppState {
     await this.#attempt(() => this.jobs.cancel(jobId))
   }
 
-  async exportReviewed(): Promise<void> {
-    const run = this.runs.reviewed
+  async exportChosen(): Promise<void> {
+    const run = this.runs.exportable
     if (run === null || !this.canExport) return
     this.#exporting = true
     await this.#attempt(() => this.#api.runs.export({ runId: run.id }))

@@ -1,3 +1,4 @@
+import { SvelteMap } from 'svelte/reactivity'
 import type { Job } from '../../src-main/api/contract/index.ts'
 import type { Api } from '../api/client.ts'
 
@@ -14,7 +15,7 @@ export function fractionOf(job: Job): number | null {
 
 /** All jobs of the project, newest first. */
 export class Jobs {
-  #byId = $state.raw<ReadonlyMap<number, Job>>(new Map())
+  readonly #byId = new SvelteMap<number, Job>()
   readonly list: Job[] = $derived([...this.#byId.values()].sort((a, b) => b.id - a.id))
   readonly running: Job | null = $derived(this.list.find((job) => job.status === 'running') ?? null)
   readonly queued: Job[] = $derived(this.list.filter((job) => job.status === 'queued').reverse())
@@ -28,11 +29,12 @@ export class Jobs {
 
   async refresh(): Promise<void> {
     const jobs = await this.#api.jobs.list()
-    this.#byId = new Map(jobs.map((job) => [job.id, job]))
+    this.#byId.clear()
+    for (const job of jobs) this.#byId.set(job.id, job)
   }
 
   apply(job: Job): void {
-    this.#byId = new Map(this.#byId).set(job.id, job)
+    this.#byId.set(job.id, job)
   }
 
   /** The newest job of a kind, of one run if asked for. */

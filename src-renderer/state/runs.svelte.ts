@@ -1,3 +1,4 @@
+import { SvelteMap } from 'svelte/reactivity'
 import type { Evaluation, Exported, Run } from '../../src-main/api/contract/index.ts'
 import type { Api } from '../api/client.ts'
 
@@ -8,12 +9,12 @@ export function isLearning(run: Run): boolean {
 
 /** All runs of the project, newest first, and the one that Train, Review and Export speak of. */
 export class Runs {
-  #byId = $state.raw<ReadonlyMap<number, Run>>(new Map())
+  readonly #byId = new SvelteMap<number, Run>()
   #chosenId = $state<number | null>(null)
   /** The Train step shows the settings of a new run instead of the chosen one. */
   settingUp = $state(false)
-  #evaluations = $state.raw<ReadonlyMap<number, Evaluation>>(new Map())
-  #exports = $state.raw<ReadonlyMap<number, Exported>>(new Map())
+  readonly #evaluations = new SvelteMap<number, Evaluation>()
+  readonly #exports = new SvelteMap<number, Exported>()
 
   readonly list: Run[] = $derived([...this.#byId.values()].sort((a, b) => b.id - a.id))
   readonly learning: Run | null = $derived(this.list.find(isLearning) ?? null)
@@ -24,6 +25,12 @@ export class Runs {
   readonly reviewed: Run | null = $derived(
     this.chosen?.evaluated === true ? this.chosen : (this.list.find((run) => run.evaluated) ?? null),
   )
+  /** The run that Export speaks of: one that has learned something and no longer learns. */
+  readonly exportable: Run | null = $derived.by(() => {
+    const hasModel = (run: Run | null): run is Run =>
+      run !== null && run.points.length > 0 && !isLearning(run)
+    return hasModel(this.chosen) ? this.chosen : (this.list.find(hasModel) ?? null)
+  })
 
   readonly #api: Api
 
@@ -33,25 +40,24 @@ export class Runs {
 
   async refresh(): Promise<void> {
     const runs = await this.#api.runs.list()
-    this.#byId = new Map(runs.map((run) => [run.id, run]))
-    this.#evaluations = new Map()
-    this.#exports = new Map()
+    for (const id of [...this.#byId.keys()]) if (!runs.some((run) => run.id === id)) this.#byId.delete(id)
+    for (const run of runs) this.apply(run)
   }
 
   /** Forgets which run was looked at, for another project. */
   forget(): void {
-    this.#byId = new Map()
-    this.#evaluations = new Map()
-    this.#exports = new Map()
+    this.#byId.clear()
+    this.#evaluations.clear()
+    this.#exports.clear()
     this.#chosenId = null
     this.settingUp = false
   }
 
   apply(run: Run): void {
     const before = this.#byId.get(run.id)
-    this.#byId = new Map(this.#byId).set(run.id, run)
-    if (before?.evaluated !== run.evaluated) this.#evaluations = without(this.#evaluations, run.id)
-    if (before?.exportedFile !== run.exportedFile) this.#exports = without(this.#exports, run.id)
+    this.#byId.set(run.id, run)
+    if (before?.evaluated !== run.evaluated || before.status !== run.status) this.#evaluations.delete(run.id)
+    if (before?.exportedFile !== run.exportedFile) this.#exports.delete(run.id)
   }
 
   choose(runId: number): void {
@@ -69,17 +75,11 @@ export class Runs {
 
   async loadEvaluation(runId: number): Promise<void> {
     const evaluation = await this.#api.runs.evaluation({ runId })
-    if (evaluation !== null) this.#evaluations = new Map(this.#evaluations).set(runId, evaluation)
+    if (evaluation !== null) this.#evaluations.set(runId, evaluation)
   }
 
   async loadExported(runId: number): Promise<void> {
     const exported = await this.#api.runs.exported({ runId })
-    if (exported !== null) this.#exports = new Map(this.#exports).set(runId, exported)
+    if (exported !== null) this.#exports.set(runId, exported)
   }
-}
-
-function without<Value>(map: ReadonlyMap<number, Value>, key: number): ReadonlyMap<number, Value> {
-  const copy = new Map(map)
-  copy.delete(key)
-  return copy
 }

@@ -62,7 +62,7 @@ export const trainTexts = {
     brokenBody: 'They are left out.',
     prepared: 'Frames are prepared',
     unprepared: (value: number) => `${counted(value, 'clip', 'clips')} not prepared`,
-    unpreparedBody: 'Prepare them in Dataset.',
+    unpreparedBody: 'Prepared first, when training starts.',
     even: 'Classes are even',
     uneven: 'Classes are uneven',
     range: (least: number, most: number) =>
@@ -70,8 +70,8 @@ export const trainTexts = {
         ? `${count(least)} training clips each`
         : `${count(least)} to ${count(most)} training clips each`,
     flow: 'Motion is computed',
-    noFlow: 'No motion computed',
-    noFlowBody: 'Training can look at pictures only.',
+    noFlow: 'No motion computed yet',
+    noFlowBody: 'Computed first where training needs it.',
     device: 'Trains on',
     fewVal: 'Few clips to check with',
     fewValBody: (value: number, points: string) =>
@@ -101,7 +101,7 @@ export const trainTexts = {
   epoch: 'Epoch',
   of: (total: number) => `of ${total}`,
   timeLeft: 'Time left',
-  doneAt: (time: string) => `done at about ${time}`,
+  doneAt: (time: string) => `at about ${time}`,
   speed: 'Speed',
   speedUnit: 'clips a second',
   clipsPerSecond: (value: number) => `${value >= 10 ? Math.round(value) : value.toFixed(1)} clips/s`,
@@ -112,7 +112,7 @@ export const trainTexts = {
   percentUnit: '%',
   loss: 'Loss',
   lossUnit: 'lower is better',
-  now: 'Right now',
+  now: 'This run',
   facts: {
     trainLoss: 'Loss on the last step',
     rate: 'Learning rate',

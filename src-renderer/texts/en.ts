@@ -45,7 +45,7 @@ export const english = {
       title: 'Dataset',
       waits: 'After opening clips',
       running: (percentDone: string) => `Preparing, ${percentDone}`,
-      missing: (value: number) => `${clips(value)} to prepare`,
+      missing: (value: number) => `${count(value)} to prepare`,
       ready: (value: number) => `${clips(value)} ready`,
     },
     train: {
@@ -59,7 +59,7 @@ export const english = {
     review: {
       title: 'Review',
       waits: 'After training',
-      evaluating: 'Checking the model',
+      evaluating: 'Checking',
       result: (name: string) => `${name} checked`,
       mistakes: (name: string, value: number) => `${name}, ${mistakes(value)}`,
     },
@@ -82,7 +82,7 @@ export const english = {
       title: 'Try the sample',
       body: 'Short clips of moving textures that only motion tells apart. From clips to a working model in a few minutes.',
       action: 'Open sample',
-      busy: 'Making the sample clips, a few seconds',
+      busy: 'Making the sample clips. The first time takes a moment.',
     },
     recent: 'Opened before',
     path: 'How it goes',
