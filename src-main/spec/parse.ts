@@ -6,7 +6,7 @@ import { isNeutral, isSilent, notBuiltKeys } from './not-built.ts'
 import { type Spec, specSchema, show, supportedKeys } from './schema.ts'
 import { isTree, mergeSources, readOverrides, readYaml, type SpecSource, type Tree } from './source.ts'
 import { otherSpellings, type Problem, unifySpellings } from './spellings.ts'
-import { suggestKey } from './suggest.ts'
+import { siblingNames, suggestKey } from './suggest.ts'
 
 /** Keys whose value is a map of the person's own names; an override gives the whole map. */
 const ownNames = ['dataset.label_map']
@@ -92,11 +92,7 @@ function sortOut(
       } else if (notBuiltKeys.has(key)) {
         if (!isNeutral(key, value)) note(key, `${show(value)} is not supported yet`)
       } else if (!isSilent(key)) {
-        const near = suggestKey(key, [...supported, ...notBuiltKeys.keys(), ...otherSpellings.keys()])
-        note(
-          key,
-          near === undefined ? 'is not a key of the spec' : `is not a key of the spec; did you mean ${near}?`,
-        )
+        note(key, unknownKey(key, supported))
       }
     }
     return kept
@@ -104,12 +100,19 @@ function sortOut(
   return visit(tree, '')
 }
 
+function unknownKey(key: string, supported: ReadonlySet<string>): string {
+  const near = suggestKey(key, [...supported, ...notBuiltKeys.keys(), ...otherSpellings.keys()])
+  if (near !== undefined) return `is not a key of the spec; did you mean ${near}?`
+  const { section, names } = siblingNames(key, supported)
+  return `is not a key of the spec; ${section === '' ? 'it' : section} has ${names.join(', ')}`
+}
+
 function hasChildren(key: string, supported: ReadonlySet<string>): boolean {
   const prefix = `${key}.`
   return [...supported, ...notBuiltKeys.keys()].some((other) => other.startsWith(prefix))
 }
 
-/** The place of a key, or of the nearest group around it that was written down. */
+/** The place of a key, of the nearest group around it that was written down, or of the first key within it. */
 function placeOf(places: ReadonlyMap<string, string>, key: string): string | undefined {
   const parts = key.split('.')
   while (parts.length > 0) {
@@ -117,6 +120,7 @@ function placeOf(places: ReadonlyMap<string, string>, key: string): string | und
     if (place !== undefined) return place
     parts.pop()
   }
+  for (const [other, place] of places) if (other.startsWith(`${key}.`)) return place
   return undefined
 }
 

@@ -23,11 +23,17 @@ export function suggestKey(key: string, known: Iterable<string>): string | undef
     const candidateName = lastPart(candidate)
     const sameSection = sectionOf(candidate) === sectionOf(key)
     const distance =
-      editDistance(name, candidateName) + (sameSection ? 0 : 0.5 + sectionDistance(key, candidate) / 100)
+      nameDistance(name, candidateName) + (sameSection ? 0 : 0.5 + sectionDistance(key, candidate) / 100)
     if (distance > Math.max(1, name.length / 3)) continue
     if (best === undefined || distance < best.distance) best = { key: candidate, distance }
   }
   return best?.key
+}
+
+/** Edit distance; a word of the name alone, such as `epochs` of `num_epochs`, is one away. */
+function nameDistance(name: string, candidate: string): number {
+  const isPart = candidate.startsWith(`${name}_`) || candidate.endsWith(`_${name}`)
+  return isPart ? 1 : editDistance(name, candidate)
 }
 
 function sectionDistance(a: string, b: string): number {
@@ -36,6 +42,14 @@ function sectionDistance(a: string, b: string): number {
 
 function lastPart(key: string): string {
   return key.slice(key.lastIndexOf('.') + 1)
+}
+
+/** The names right below the section in which `key` stands, or of the nearest section around it that exists. */
+export function siblingNames(key: string, known: Iterable<string>): { section: string; names: string[] } {
+  const keys = [...known]
+  let section = sectionOf(key)
+  while (section !== '' && !keys.includes(section)) section = sectionOf(section)
+  return { section, names: keys.filter((other) => sectionOf(other) === section).map(lastPart) }
 }
 
 function sectionOf(key: string): string {
