@@ -1,8 +1,12 @@
+import { batchNormHwnc } from '../lowering/hwnc/batch-norm.ts'
+import { globalAveragePoolHwnc } from '../lowering/hwnc/global-average-pool.ts'
+import { convolutionPointwise } from '../lowering/hwnc/pointwise-convolution.ts'
 import { batchNormPlain } from '../lowering/plain/batch-norm.ts'
 import { convolutionPlain } from '../lowering/plain/convolution.ts'
 import { addAny, dropoutPlain, reluAny, softplusAny } from '../lowering/plain/elementwise.ts'
 import { globalAveragePoolPlain, linearPlain, softmaxCrossEntropyPlain } from '../lowering/plain/head.ts'
 import { maxPoolPlain } from '../lowering/plain/max-pool.ts'
+import { convolutionWinograd } from '../lowering/winograd/convolution.ts'
 import { item, type Operation } from './operation.ts'
 
 /** Sizes by spatial axis. */
@@ -57,7 +61,7 @@ export const operations: OperationTable = {
   convolution: {
     name: 'convolution',
     shape: ([x = [], weight = []], window) => windowedShape(x, item(weight, 0), window),
-    lowerings: [convolutionPlain],
+    lowerings: [convolutionPlain, convolutionPointwise, convolutionWinograd],
   },
 
   /**
@@ -67,7 +71,7 @@ export const operations: OperationTable = {
   batchNorm: {
     name: 'batchNorm',
     shape: ([x = []]) => [...x],
-    lowerings: [batchNormPlain],
+    lowerings: [batchNormPlain, batchNormHwnc],
   },
 
   relu: {
@@ -100,7 +104,7 @@ export const operations: OperationTable = {
   globalAveragePool: {
     name: 'globalAveragePool',
     shape: ([x = []]) => x.slice(0, 2),
-    lowerings: [globalAveragePoolPlain],
+    lowerings: [globalAveragePoolPlain, globalAveragePoolHwnc],
   },
 
   /** x and a mask of the same shape, which holds 0 or 1 / (1 - ratio). */

@@ -30,18 +30,18 @@ export const batchNormPlain: Lowering<BatchNormAttributes> = {
       }),
       statistics: { mean, variance },
       backward: (gradient) => {
-        // dx = a (dy - mean(dy) - xhat mean(dy xhat)), written as a dy + b x + c with one factor per channel.
+        // dx = a (dy - mean(dy) - xhat mean(dy xhat)), written as a dy + b (x - mean) + c.
+        const dy = graph.reshape(gradient, rows)
         const deviation = graph.node('Sqrt', [graph.add(variance, graph.scalar(epsilon))])
         const inverse = graph.node('Reciprocal', [deviation])
-        const meanGradient = channelMean(gradient)
-        const meanProduct = channelMean(graph.mul(graph.reshape(gradient, shape), x))
-        const meanScaleGradient = graph.mul(graph.sub(meanProduct, graph.mul(mean, meanGradient)), inverse)
-        const a = graph.mul(scale, inverse)
-        const b = graph.node('Neg', [graph.mul(graph.mul(a, inverse), meanScaleGradient)])
-        const c = graph.node('Neg', [graph.add(graph.mul(a, meanGradient), graph.mul(b, mean))])
+        const factor = graph.mul(scale, inverse)
+        const meanGradient = channelMean(dy)
+        const meanScaleGradient = graph.mul(channelMean(graph.mul(dy, centered)), inverse)
+        const b = graph.node('Neg', [graph.mul(graph.mul(factor, inverse), meanScaleGradient)])
+        const c = graph.node('Neg', [graph.mul(factor, meanGradient)])
         const dx = graph.add(
-          graph.mul(graph.reshape(gradient, rows), perChannel(a)),
-          graph.add(graph.mul(graph.reshape(x, rows), perChannel(b)), perChannel(c)),
+          graph.mul(dy, perChannel(factor)),
+          graph.add(graph.mul(centered, perChannel(b)), perChannel(c)),
         )
         const total = graph.scalar(count)
         return [dx, graph.mul(meanScaleGradient, total), graph.mul(meanGradient, total)]

@@ -1,0 +1,143 @@
+import { cookToom, singleOutput, stridedByPhase, type FastConvolution } from './cook-toom.ts'
+
+/**
+ * The transforms of one spatial axis as matrices over the whole axis, so that neither slices nor padding are needed:
+ * every tile is a band of the matrix. Where the axis divides evenly, its tiles are grouped into segments that read
+ * only the rows near them, which saves most of the products with zeros.
+ */
+export interface AxisTransform {
+  inputSize: number
+  outputSize: number
+  /** Products a tile. */
+  points: number
+  segments: number
+  tilesPerSegment: number
+  /** Input rows of all segments, one segment after the other. */
+  rows: number[]
+  rowsPerSegment: number
+  /** [segments][points x tiles][rows], flat: input values to points. */
+  inputMatrix: number[]
+  outputsPerSegment: number
+  /** [outputs][points x tiles], flat, the same for every segment: points to output values. */
+  outputMatrix: number[]
+  /** [points][3] */
+  kernelMatrix: number[][]
+  adjoint: InputAdjoint
+}
+
+/** Gradients at the points back to the input; input rows are grouped into regions that need only the tiles near. */
+export interface InputAdjoint {
+  regions: number
+  rowsPerRegion: number
+  /** Tiles of all regions, one region after the other; a tile at a border is read by both. */
+  tiles: number[]
+  tilesPerRegion: number
+  /** [regions][rows][points x tiles], flat. */
+  matrix: number[]
+}
+
+/** How an axis is cut up: outputs a tile, and groups of tiles or rows; `null` decides by size. */
+export interface AxisCut {
+  tile: number
+  segments: number
+  regions: number
+}
+
+const padding = 1
+
+/**
+ * Tile and grouping for an axis. Short axes take the small tile, whose transformed weights are smaller: there are
+ * few tiles to share them. Measured on 2 cores, see docs/benchmarks.md.
+ */
+export function chooseCut(inputSize: number, stride: number): AxisCut {
+  const outputSize = Math.ceil(inputSize / stride)
+  const tile = outputSize <= 7 ? 2 : 4
+  if (stride !== 1 || outputSize % tile !== 0 || outputSize < 16) return { tile, segments: 1, regions: 1 }
+  const tiles = outputSize / tile
+  const tilesPerSegment = tiles > 8 && tiles % 2 === 0 ? 2 : 1
+  return { tile, segments: tiles / tilesPerSegment, regions: tiles % 2 === 0 ? 2 : 1 }
+}
+
+/** @param cut How to cut it up; by default as `chooseCut` decides. */
+export function axisTransform(
+  inputSize: number,
+  stride: number,
+  cut: AxisCut = chooseCut(inputSize, stride),
+): AxisTransform {
+  const outputSize = Math.ceil(inputSize / stride)
+  const single = outputSize === 1
+  const fast = single
+    ? singleOutput(inputSize)
+    : stride === 1
+      ? cookToom(cut.tile, 3)
+      : stridedByPhase(cut.tile)
+  const tile = single ? 1 : cut.tile
+  const tiles = Math.ceil(outputSize / tile)
+  const segments = single ? 1 : cut.segments
+  const tilesPerSegment = tiles / segments
+  const points = fast.input.length
+  /** First input row under a tile; may lie before the axis. */
+  const start = (index: number): number => index * tile * stride - padding
+
+  const firstRows = Array.from({ length: segments }, (_, s) => start(s * tilesPerSegment))
+  const reach = (tilesPerSegment - 1) * tile * stride + fast.window
+  const rowsPerSegment = Math.min(inputSize, segments === 1 ? inputSize : reach)
+  const rowStarts = firstRows.map((row) => Math.min(Math.max(0, row), inputSize - rowsPerSegment))
+  const inputMatrix = rowStarts.flatMap((rowStart, segment) =>
+    fast.input.flatMap((weights) =>
+      range(tilesPerSegment).flatMap((q) => {
+        const first = start(segment * tilesPerSegment + q)
+        return range(rowsPerSegment).map((r) => weights[rowStart + r - first] ?? 0)
+      }),
+    ),
+  )
+  const outputsPerSegment = segments === 1 ? outputSize : tilesPerSegment * tile
+  const outputMatrix = range(outputsPerSegment).flatMap((row) =>
+    range(points).flatMap((point) =>
+      range(tilesPerSegment).map((q) => fast.output[row - q * tile]?.[point] ?? 0),
+    ),
+  )
+  return {
+    inputSize,
+    outputSize,
+    points,
+    segments,
+    tilesPerSegment,
+    rows: rowStarts.flatMap((rowStart) => range(rowsPerSegment).map((r) => rowStart + r)),
+    rowsPerSegment,
+    inputMatrix,
+    outputsPerSegment,
+    outputMatrix,
+    kernelMatrix: fast.kernel,
+    adjoint: inputAdjoint(fast, inputSize, tiles, single ? 1 : cut.regions, start),
+  }
+}
+
+function inputAdjoint(
+  fast: FastConvolution,
+  inputSize: number,
+  tiles: number,
+  regions: number,
+  start: (tile: number) => number,
+): InputAdjoint {
+  const rowsPerRegion = inputSize / regions
+  const touching = range(regions).map((region) => {
+    const [low, high] = [region * rowsPerRegion, (region + 1) * rowsPerRegion]
+    return range(tiles).filter((tile) => start(tile) < high && start(tile) + fast.window > low)
+  })
+  const tilesPerRegion = Math.max(...touching.map((list) => list.length))
+  const firstTiles = touching.map((list) => Math.min(list[0] ?? 0, tiles - tilesPerRegion))
+  const matrix = firstTiles.flatMap((firstTile, region) =>
+    range(rowsPerRegion).flatMap((r) =>
+      fast.input.flatMap((weights) =>
+        range(tilesPerRegion).map((t) => weights[region * rowsPerRegion + r - start(firstTile + t)] ?? 0),
+      ),
+    ),
+  )
+  const tileList = firstTiles.flatMap((firstTile) => range(tilesPerRegion).map((t) => firstTile + t))
+  return { regions, rowsPerRegion, tiles: tileList, tilesPerRegion, matrix }
+}
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i)
+}
