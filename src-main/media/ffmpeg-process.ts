@@ -1,4 +1,5 @@
 import { PassThrough, type Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import ffmpeg from 'fluent-ffmpeg'
 import { CancelledError, KineoError, throwIfCancelled } from '../core/errors.ts'
 import { mediaTools } from './media-tools.ts'
@@ -118,12 +119,23 @@ export async function* readOutput(
       yield next.value as Buffer
     }
     const end = await process.ended
+    if (wasInterrupted(end) && !stalled) {
+      // Ctrl-C reaches ffmpeg as well as us, in either order: what it wrote until then must not pass for the whole.
+      await delay(200)
+      throwIfCancelled(signal)
+      throw new KineoError('machine', 'ffmpeg was stopped from outside', { remedy: 'Try again' })
+    }
     throwIfCancelled(signal)
     return stalled ? { ...end, failure: 'ffmpeg made no progress for a minute' } : end
   } finally {
     process.kill()
     await process.ended
   }
+}
+
+/** ffmpeg died of a signal, or left with 255 as it does after SIGINT and SIGTERM. */
+function wasInterrupted({ failure }: FfmpegEnd): boolean {
+  return failure !== null && /exited with code 255|killed with signal/.test(failure)
 }
 
 /**

@@ -1,0 +1,168 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { z } from 'zod'
+import { KineoError } from '../core/errors.ts'
+
+/** What was decided for a whole dataset and changes its images. */
+export interface ImageOptions {
+  /** Optical flow into u/ and v/, or none. */
+  flow: 'dis' | 'none'
+  preset: 'fast' | 'medium'
+  /** Longest side of the images in pixels, or null for the size of the video. */
+  maxSide: number | null
+  /** Frames per second, or null for every decoded frame. */
+  fps: number | null
+}
+
+const manifest = z.object({
+  version: z.literal(1),
+  /** Absolute path of the video, and the SHA-256 of its content. */
+  source: z.string(),
+  contentHash: z.string(),
+  options: z.object({
+    flow: z.enum(['dis', 'none']),
+    preset: z.enum(['fast', 'medium']),
+    maxSide: z.number().nullable(),
+    fps: z.number().nullable(),
+  }),
+  frames: z.number().int(),
+  width: z.number().int(),
+  height: z.number().int(),
+  /** What was wrong with a video of which only some frames could be decoded. */
+  warning: z.string().nullable(),
+})
+
+/** What a clip was made from; stands in the clip's own folder, where TAO looks only for rgb/, u/ and v/. */
+export type ClipManifest = z.infer<typeof manifest>
+
+const manifestName = '.kineo.json'
+/** Clips under way; gone when the last of them is whole. */
+const workshopName = '.kineo-partial'
+
+/** The folder of a dataset, as a place where whole clips appear and disappear at once. */
+export class DatasetFolder {
+  readonly path: string
+  readonly #madeHere: string[]
+
+  private constructor(path: string, madeHere: string[]) {
+    this.path = path
+    this.#madeHere = madeHere
+  }
+
+  /** @throws KineoError `output` when the folder cannot be made. */
+  static async open(path: string): Promise<DatasetFolder> {
+    const madeHere: string[] = []
+    for (let folder = path; !existsSync(folder); folder = dirname(folder)) madeHere.push(folder)
+    try {
+      await mkdir(join(path, workshopName), { recursive: true })
+    } catch (cause) {
+      throw new KineoError('output', 'Cannot make the folder of the dataset', { where: path, cause })
+    }
+    return new DatasetFolder(path, madeHere)
+  }
+
+  /** Every clip that Kineo made here, by its place (`train/wave/anna_01`). */
+  async manifests(): Promise<Map<string, ClipManifest>> {
+    const found = new Map<string, ClipManifest>()
+    const visit = async (place: string, depth: number): Promise<void> => {
+      const known = place === '' ? null : await this.manifest(place)
+      if (known) {
+        found.set(place, known)
+      } else if (depth < 3) {
+        const entries = await readdir(join(this.path, place), { withFileTypes: true }).catch(() => [])
+        const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+        for (const { name } of folders) await visit(place === '' ? name : `${place}/${name}`, depth + 1)
+      }
+    }
+    await visit('', 0)
+    return found
+  }
+
+  /** Manifest of one clip, or null when there is no clip or none that Kineo made. */
+  async manifest(place: string): Promise<ClipManifest | null> {
+    try {
+      return manifest.parse(JSON.parse(await readFile(join(this.path, place, manifestName), 'utf8')))
+    } catch {
+      return null
+    }
+  }
+
+  /** A fresh folder in which a clip can be made; `keep` gives it its place, `remove` throws it away. */
+  newClip(): string {
+    return join(this.path, workshopName, `${process.pid}-${randomBytes(6).toString('hex')}`)
+  }
+
+  /** Puts a whole clip in its place; an older version that Kineo made is replaced. */
+  async keep(folder: string, place: string, its: ClipManifest): Promise<void> {
+    await writeFile(join(folder, manifestName), `${JSON.stringify(its, null, 2)}\n`)
+    await this.#put(folder, place)
+  }
+
+  /** Gives a clip another place. */
+  async move(from: string, to: string): Promise<void> {
+    await this.#put(join(this.path, from), to)
+    await this.#removeEmptyParents(from)
+  }
+
+  async #put(folder: string, place: string): Promise<void> {
+    const target = join(this.path, place)
+    if (existsSync(target)) {
+      if (!(await this.manifest(place))) {
+        throw new KineoError('output', 'There is a folder in the way that Kineo did not make', {
+          where: target,
+          remedy: 'Move it away, or choose another --out',
+        })
+      }
+      await this.remove(place)
+    }
+    await mkdir(dirname(target), { recursive: true })
+    await rename(folder, target)
+  }
+
+  /** Removes a clip with one step, and folders that are empty without it. */
+  async remove(place: string): Promise<void> {
+    const rest = this.newClip()
+    await rename(join(this.path, place), rest)
+    await rm(rest, { recursive: true, force: true })
+    await this.#removeEmptyParents(place)
+  }
+
+  async #removeEmptyParents(place: string): Promise<void> {
+    for (let parent = dirname(place); parent !== '.'; parent = dirname(parent)) {
+      const removed = await rmdir(join(this.path, parent)).then(
+        () => true,
+        () => false,
+      )
+      if (!removed) return
+    }
+  }
+
+  /** Removes what is not whole, and the folder itself when this run made it and nothing is in it. */
+  async close(): Promise<void> {
+    await rm(join(this.path, workshopName), { recursive: true, force: true })
+    for (const folder of this.#madeHere) {
+      const removed = await rmdir(folder).then(
+        () => true,
+        () => false,
+      )
+      if (!removed) return
+    }
+  }
+}
+
+/** Whether a clip is what would come out again of the same content. */
+export function isUnchanged(
+  its: ClipManifest | null | undefined,
+  contentHash: string,
+  options: ImageOptions,
+): boolean {
+  return (
+    its?.contentHash === contentHash &&
+    its.options.flow === options.flow &&
+    (options.flow === 'none' || its.options.preset === options.preset) &&
+    its.options.maxSide === options.maxSide &&
+    its.options.fps === options.fps
+  )
+}

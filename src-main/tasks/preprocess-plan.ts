@@ -1,0 +1,264 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { readdir, realpath, stat } from 'node:fs/promises'
+import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { KineoError, throwIfCancelled } from '../core/errors.ts'
+import { Random } from '../core/random.ts'
+import { isVideoFile } from '../media/index.ts'
+
+/** One clip that is to be made out of one video. */
+export interface PlannedClip {
+  /** The video, absolute. */
+  source: string
+  /** Folder of the clip within the dataset, with `/`: `train/wave/anna_01`. */
+  place: string
+}
+
+export interface Plan {
+  clips: PlannedClip[]
+  /** Files of the input that are no videos. */
+  ignored: string[]
+  /** What a person should know about how the input was understood. */
+  notes: string[]
+}
+
+/** A video with the class and split that its folders give. */
+interface Found {
+  source: string
+  split: 'train' | 'val' | null
+  className: string | null
+}
+
+const validationNames = ['val', 'test', 'valid', 'validation']
+/** Sound is taken for a video that lost its picture: it is reported instead of passed over. */
+const soundExtensions = new Set('.aac .flac .m4a .mp3 .ogg .opus .wav .wma'.split(' '))
+
+/**
+ * Decides which clips come out of `input`: one video, a folder of videos, a folder of class-named folders of videos, or
+ * the same with train/ and val/ above.
+ *
+ * @param valFraction Share of each class to set aside as val/; null keeps the folders as they are.
+ * @throws KineoError `input` when there is nothing to read, `usage` when a split was asked for where there is one.
+ */
+export async function planClips(
+  input: string,
+  valFraction: number | null,
+  seed: number,
+  signal?: AbortSignal,
+): Promise<Plan> {
+  const root = resolve(input)
+  const info = await stat(root).catch((cause: unknown) => {
+    throw new KineoError('input', 'There is no such file or folder', { where: input, cause })
+  })
+  const plan: Plan = { clips: [], ignored: [], notes: [] }
+  const found = info.isDirectory() ? await findVideos(root, plan) : [unlabelled(root)]
+  if (found.length === 0) {
+    throw new KineoError('input', 'There are no videos in this folder', {
+      where: input,
+      remedy: 'Make one folder for each action, named after it, and put its videos inside',
+    })
+  }
+  if (valFraction !== null) await setAside(found, valFraction, seed, plan, signal)
+  plan.clips = nameClips(found)
+  return plan
+}
+
+function unlabelled(source: string): Found {
+  return { source, split: null, className: null }
+}
+
+async function findVideos(root: string, plan: Plan): Promise<Found[]> {
+  const { folders, files } = await list(root)
+  const splits = folders.filter((name) => name === 'train' || validationNames.includes(name))
+  if (
+    splits.includes('train') &&
+    splits.length === folders.length &&
+    !(await holdsVideos(join(root, 'train')))
+  ) {
+    const found: Found[] = []
+    for (const name of splits) {
+      const split = name === 'train' ? 'train' : 'val'
+      found.push(...(await findClasses(join(root, name), split, plan)))
+    }
+    return found
+  }
+  const videos = candidates(root, files, plan)
+  const labelled = await findClasses(root, null, plan)
+  if (labelled.length > 0 && videos.length > 0) {
+    plan.notes.push(`${count(videos.length, 'video')} beside the class folders left out: they have no class`)
+  }
+  return labelled.length > 0 ? labelled : videos.map(unlabelled)
+}
+
+async function findClasses(folder: string, split: Found['split'], plan: Plan): Promise<Found[]> {
+  const found: Found[] = []
+  for (const className of (await list(folder)).folders) {
+    const path = join(folder, className)
+    const { files } = await list(path)
+    found.push(...candidates(path, files, plan).map((source) => ({ source, split, className })))
+  }
+  return found
+}
+
+function candidates(folder: string, files: readonly string[], plan: Plan): string[] {
+  const isCandidate = (name: string): boolean =>
+    isVideoFile(name) || soundExtensions.has(extname(name).toLowerCase())
+  plan.ignored.push(...files.filter((name) => !isCandidate(name)).map((name) => join(folder, name)))
+  return files.filter(isCandidate).map((name) => join(folder, name))
+}
+
+async function holdsVideos(folder: string): Promise<boolean> {
+  return (await list(folder)).files.some((name) => isVideoFile(name))
+}
+
+/** Folders and files of a folder by name; hidden ones are passed over, links are followed. */
+async function list(folder: string): Promise<{ folders: string[]; files: string[] }> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
+    throw new KineoError('input', 'The folder cannot be read', { where: folder, cause })
+  })
+  const folders: string[] = []
+  const files: string[] = []
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (entry.name.startsWith('.')) continue
+    const target = entry.isSymbolicLink() ? await stat(join(folder, entry.name)).catch(() => null) : entry
+    if (target?.isDirectory()) folders.push(entry.name)
+    else files.push(entry.name)
+  }
+  return { folders, files }
+}
+
+/**
+ * Sets part of each class aside for validation. Files with the same content, and files of one class with the same name
+ * up to the extension, stay on one side, because they show the same scene. Every class with two such groups or more gets
+ * at least one validation clip and keeps at least one for training.
+ */
+async function setAside(
+  found: Found[],
+  fraction: number,
+  seed: number,
+  plan: Plan,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (found.some(({ split }) => split !== null)) {
+    throw new KineoError('usage', 'The input has train/ and val/ folders already', {
+      remedy: 'Leave out --val',
+    })
+  }
+  if (found.some(({ className }) => className === null)) {
+    throw new KineoError('usage', 'Videos without a class cannot be split', {
+      remedy: 'Put them into class-named folders, or leave out --val',
+    })
+  }
+  const groups = await groupBySource(found, signal)
+  const classNames = [...new Set(found.map(({ className }) => className))]
+  for (const [classIndex, className] of classNames.entries()) {
+    const clips = found.filter((clip) => clip.className === className)
+    const open = [...new Set(clips.filter(({ split }) => split === null).map((clip) => groups.get(clip)))]
+    const wanted = clips.length * fraction
+    let aside = clips.filter(({ split }) => split === 'val').length
+    new Random(seed, classIndex).shuffle(open)
+    if (open.length < 2 && aside === 0) {
+      plan.notes.push(`Class ${className} has no validation clip: all its files show the same scene`)
+    }
+    for (const group of open.slice(0, -1)) {
+      // Half of a group too many is nearer than half of it too few.
+      const size = clips.filter((clip) => groups.get(clip) === group).length
+      if (aside > 0 && aside + size / 2 > wanted) continue
+      for (const clip of found) if (groups.get(clip) === group) clip.split = 'val'
+      aside += size
+    }
+  }
+  for (const clip of found) clip.split ??= 'train'
+}
+
+/** Maps every file to a representative of its group. */
+async function groupBySource(found: readonly Found[], signal?: AbortSignal): Promise<Map<Found, Found>> {
+  const groups = new Map<Found, Found>(found.map((clip) => [clip, clip]))
+  const first = new Map<string, Found>()
+  for (const clip of found) {
+    const stem = `stem ${clip.className} ${stemOf(clip.source).toLowerCase()}`
+    // An empty or unreadable file shows nothing that another could share.
+    const hash = await contentHash(clip.source, signal).catch((error: unknown) => {
+      throwIfCancelled(signal)
+      return `unreadable ${clip.source} ${String(error)}`
+    })
+    for (const key of [stem, `content ${hash}`]) {
+      const twin = first.get(key)
+      if (twin) unite(groups, twin, clip)
+      else first.set(key, clip)
+    }
+  }
+  return groups
+}
+
+function unite(groups: Map<Found, Found>, a: Found, b: Found): void {
+  const [keep, drop] = [groups.get(a), groups.get(b)]
+  if (!keep || keep === drop) return
+  for (const [clip, group] of groups) if (group === drop) groups.set(clip, keep)
+}
+
+/** SHA-256 of a file, in hexadecimal. */
+export async function contentHash(path: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    throwIfCancelled(signal)
+    hash.update(chunk as Buffer)
+  }
+  return hash.digest('hex')
+}
+
+/** `<split>/<class>/<name>`, as much of it as there is. Names that differ only in their extension keep it. */
+function nameClips(found: readonly Found[]): PlannedClip[] {
+  const placeOf = (clip: Found, name: string): string =>
+    [clip.split, clip.className, name].filter((part) => part !== null).join('/')
+  // Names are compared without case, because some file systems do.
+  const wanted = new Map<string, number>()
+  for (const clip of found) {
+    const key = placeOf(clip, stemOf(clip.source)).toLowerCase()
+    wanted.set(key, (wanted.get(key) ?? 0) + 1)
+  }
+  const taken = new Set<string>()
+  return found.map((clip) => {
+    const stem = stemOf(clip.source)
+    const alone = wanted.get(placeOf(clip, stem).toLowerCase()) === 1
+    const name = alone ? stem : `${stem}_${extname(clip.source).slice(1)}`
+    let place = placeOf(clip, name)
+    for (let number = 2; taken.has(place.toLowerCase()); number++) place = placeOf(clip, `${name}_${number}`)
+    taken.add(place.toLowerCase())
+    return { source: clip.source, place }
+  })
+}
+
+function stemOf(path: string): string {
+  return basename(path, extname(path))
+}
+
+/** @throws KineoError `usage` when the dataset would lie in the input, and so become input the next time. */
+export async function requireApart(input: string, output: string): Promise<void> {
+  const [from, to] = [await realPath(resolve(input)), await realPath(resolve(output))]
+  const way = relative(from, to)
+  // On Windows the way to another drive is absolute.
+  const outside = way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way)
+  if (!outside) {
+    throw new KineoError(
+      'usage',
+      way === '' ? 'Input and output are the same' : 'The output lies in the input',
+      {
+        where: output,
+        remedy: 'Choose a folder outside of the input with --out',
+      },
+    )
+  }
+}
+
+/** The real path of what exists, and the rest as it is. */
+async function realPath(path: string): Promise<string> {
+  const real = await realpath(path).catch(() => null)
+  if (real !== null || dirname(path) === path) return real ?? path
+  return join(await realPath(dirname(path)), basename(path))
+}
+
+/** `1 video`, `3 videos`. */
+export function count(number: number, one: string): string {
+  return `${number} ${one}${number === 1 ? '' : 's'}`
+}
