@@ -1,5 +1,5 @@
 import type { Run, TrainSettings } from '../../src-main/api/contract/index.ts'
-import { count, counted, remaining } from './format.ts'
+import { count, counted, percent, remaining } from './format.ts'
 
 const ofClips = (right: number, total: number): string => `${count(right)} of ${count(total)}`
 const epochs = (value: number): string => counted(value, 'epoch', 'epochs')
@@ -91,6 +91,8 @@ export const trainTexts = {
   } satisfies Record<Run['status'], string>,
   runFact: (settings: TrainSettings) =>
     `${settings.modelType === 'of' ? 'Motion' : 'Pictures'}, ${settings.frames} frames, ${settings.size} px, ${counted(settings.batchSize, 'clip', 'clips')} a step`,
+  bestFact: (right: number, total: number, fraction: number) =>
+    `${ofClips(right, total)}, ${percent(fraction)}`,
   newRun: 'New run',
   stop: 'Stop training',
   resume: 'Resume',
@@ -121,6 +123,7 @@ export const trainTexts = {
     classes: 'Classes',
     checked: 'Clips to check with',
     optimizer: 'Optimizer',
+    optimizerFact: (settings: TrainSettings) => `SGD, ${counted(settings.batchSize, 'clip', 'clips')} a step`,
     epochTime: 'Epochs done',
   },
   verdict: {

@@ -392,6 +392,7 @@ export const english = {
     jobs: 'Show jobs',
     nextTheme: 'Next theme',
     theme: (name: string) => `Theme: ${name}`,
+    everywhere: 'On every page',
     fixed: {
       primary: 'The main button of the page',
       escape: 'Close what is open',

@@ -39,7 +39,7 @@ export function reviewVerdict(evaluation: Evaluation): Verdict {
   const { low, high } = wilsonInterval(right, total)
   const luck = total < enoughClips ? words.luck(low, high) : ''
   const mistake =
-    worst === null
+    worst === null || (worst.count === 1 && total - right > 1)
       ? ''
       : words.worst(
           evaluation.classNames[worst.truth] ?? '',
