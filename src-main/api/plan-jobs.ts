@@ -21,7 +21,14 @@ export function prepareChain(project: Project, flow: 'dis' | 'none'): NewJob[] {
       remedy: 'Open the folder of the original videos instead',
     })
   }
-  return [{ kind: 'prepare', title: `Prepare ${plural(missing.length, 'clip')}`, options: { flow } }]
+  return [prepareJob(project, missing.length, flow)]
+}
+
+/** Flow that is there for some clips is made for all: a dataset is of one kind. */
+function prepareJob(project: Project, clipCount: number, flow: 'dis' | 'none'): NewJob {
+  const hasFlow = project.clips.all().some((clip) => clip.hasFlow)
+  const options = { flow: hasFlow ? 'dis' : flow }
+  return { kind: 'prepare', title: `Prepare ${plural(clipCount, 'clip')}`, options }
 }
 
 /**
@@ -86,8 +93,7 @@ function preparation(project: Project, modelType: 'rgb' | 'of'): NewJob[] {
       remedy: `Train on ${modelType === 'of' ? 'pictures' : 'optical flow'} instead, or remove these clips`,
     })
   }
-  const flow = modelType === 'of' ? 'dis' : 'none'
-  return [{ kind: 'prepare', title: `Prepare ${plural(missing.length, 'clip')}`, options: { flow } }]
+  return [prepareJob(project, missing.length, modelType === 'of' ? 'dis' : 'none')]
 }
 
 function trainAndEvaluate(runId: number): NewJob[] {

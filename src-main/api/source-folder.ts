@@ -1,11 +1,12 @@
 import { readdir, stat } from 'node:fs/promises'
-import { basename, extname, join, relative, sep } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { KineoError } from '../core/errors.ts'
 import { isVideoFile } from '../media/index.ts'
-import type { FoundClip } from '../project/index.ts'
+import type { FoundClip, Split } from '../project/index.ts'
 import { Project } from '../project/index.ts'
+import { planClips } from '../tasks/preprocess-plan.ts'
 import { Concurrency } from './concurrency.ts'
-import { splitClips } from './split-clips.ts'
+import { splitClips, splitSeed, validationFraction } from './split-clips.ts'
 
 /** What a folder holds that can be opened. */
 export interface SourceFolder {
@@ -16,7 +17,7 @@ export interface SourceFolder {
 }
 
 /** A clip before it is known in which split it goes. */
-type UnsplitClip = Omit<FoundClip, 'split'> & { split: 'train' | 'val' | null }
+type UnsplitClip = Omit<FoundClip, 'split'> & { split: Split | null }
 
 interface ClassContent {
   className: string
@@ -87,59 +88,109 @@ async function listClasses(root: string, budget?: Budget): Promise<ClassContent[
   return classes
 }
 
-interface SplitClasses {
+/** Where the classes stand. */
+interface Layout {
+  trainRoot: string
   train: ClassContent[]
   /** Null when the folder has no split of its own. */
-  val: ClassContent[] | null
+  valRoot: string | null
+  val: ClassContent[]
 }
 
 /** Finds the classes, under train/ and val/ (or test/) where the folder has them. */
-async function findClasses(folder: string, budget?: Budget): Promise<SplitClasses> {
+async function findLayout(folder: string, budget?: Budget): Promise<Layout> {
   const { folders } = await list(folder, budget)
   if (folders.includes('train')) {
-    const train = await listClasses(join(folder, 'train'), budget)
+    const trainRoot = join(folder, 'train')
+    const train = await listClasses(trainRoot, budget)
     if (train.length > 0) {
       const name = validationNames.find((candidate) => folders.includes(candidate))
-      const val = name === undefined ? [] : await listClasses(join(folder, name), budget)
-      return { train, val: val.length > 0 ? val : null }
+      const valRoot = name === undefined ? null : join(folder, name)
+      const val = valRoot === null ? [] : await listClasses(valRoot, budget)
+      return { trainRoot, train, valRoot: val.length > 0 ? valRoot : null, val }
     }
   }
-  return { train: await listClasses(folder, budget), val: null }
+  return { trainRoot: folder, train: await listClasses(folder, budget), valRoot: null, val: [] }
 }
 
 /**
  * Reads a folder of class-named folders of videos, with or without train/ and val/ above, or a TAO dataset folder.
- * Without a validation part a fifth of each class is set aside by `splitClips`. Nothing is written.
+ * Without a validation part a fifth of each class is set aside. Nothing is written.
  *
  * @param knownSplits Split of clips that were seen before, by path; they keep it where the folder itself has none.
  * @throws KineoError `input` that says what is missing.
  */
 export async function readSourceFolder(
   folder: string,
-  knownSplits: ReadonlyMap<string, 'train' | 'val'> = new Map(),
+  knownSplits: ReadonlyMap<string, Split> = new Map(),
 ): Promise<SourceFolder> {
   await requireReadable(folder)
-  const { train, val } = await findClasses(folder)
-  const classes = [...train, ...(val ?? [])]
+  const layout = await findLayout(folder)
+  const classes = [...layout.train, ...layout.val]
   const classNames = [...new Set(classes.map(({ className }) => className))].sort()
   await requireClasses(folder, classNames)
 
-  const prepared = classes.some((content) => content.prepared.length > 0)
-  const reading = new Concurrency(16)
-  const read = async (content: ClassContent, split: 'train' | 'val' | null): Promise<UnsplitClip[]> =>
-    prepared
-      ? await reading.map(content.prepared, (clip) => readPreparedClip(folder, content, clip, split))
-      : await reading.map(content.videos, (name) => readVideo(folder, content, name, split))
-  const clips: UnsplitClip[] = []
-  for (const content of train) clips.push(...(await read(content, val === null ? null : 'train')))
-  for (const content of val ?? []) clips.push(...(await read(content, 'val')))
-  return {
-    kind: prepared ? 'tao-dataset' : 'videos',
-    classNames,
-    clips: splitClips(
-      clips.map((clip) => ({ ...clip, split: clip.split ?? knownSplits.get(clip.path) ?? null })),
-    ),
+  if (!classes.some((content) => content.prepared.length > 0)) {
+    const planned = (await planVideos(layout, folder, knownSplits)).filter(({ place }) =>
+      classNames.includes(place.className),
+    )
+    const clips = await new Concurrency(16).map(planned, ({ source, place }) =>
+      readVideo(folder, source, place),
+    )
+    return { kind: 'videos', classNames, clips }
   }
+  const reading = new Concurrency(16)
+  const clips: UnsplitClip[] = []
+  for (const [contents, split] of [
+    [layout.train, layout.valRoot === null ? null : 'train'],
+    [layout.val, 'val'],
+  ] as const) {
+    for (const content of contents) {
+      clips.push(
+        ...(await reading.map(content.prepared, (clip) => readPreparedClip(folder, content, clip, split))),
+      )
+    }
+  }
+  const known = clips.map((clip) => ({ ...clip, split: clip.split ?? knownSplits.get(clip.path) ?? null }))
+  return { kind: 'tao-dataset', classNames, clips: splitClips(known) }
+}
+
+interface PlannedVideo {
+  source: string
+  place: { split: Split; className: string; name: string }
+}
+
+/** Which clips come out of the videos, under which names, by the rules of `kineo preprocess`. */
+async function planVideos(
+  layout: Layout,
+  folder: string,
+  knownSplits: ReadonlyMap<string, Split>,
+): Promise<PlannedVideo[]> {
+  const plan = async (root: string, split: Split): Promise<PlannedVideo[]> => {
+    const { clips } = await planClips(root, null, splitSeed)
+    return clips.map(({ source, place }) => {
+      const [className = '', name = ''] = place.split('/')
+      return { source, place: { split, className, name } }
+    })
+  }
+  const train = await plan(layout.trainRoot, 'train')
+  if (layout.valRoot !== null) return [...train, ...(await plan(layout.valRoot, 'val'))]
+  // Setting clips aside means to read every file, so it is done only when there is a new one.
+  const knownSplit = (source: string): Split | undefined => knownSplits.get(pathIn(folder, source))
+  const isNew = train.some(({ source }) => knownSplit(source) === undefined)
+  const { clips } = isNew ? await planClips(layout.trainRoot, validationFraction, splitSeed) : { clips: [] }
+  const planned = new Map(
+    clips.map(({ source, place }) => [source, place.startsWith('val/') ? 'val' : 'train'] as const),
+  )
+  return train.map(({ source, place }) => ({
+    source,
+    place: { ...place, split: knownSplit(source) ?? planned.get(source) ?? 'train' },
+  }))
+}
+
+/** Path within the opened folder, with `/`. */
+function pathIn(folder: string, path: string): string {
+  return relative(folder, path).replaceAll(sep, '/')
 }
 
 async function requireReadable(folder: string): Promise<void> {
@@ -183,19 +234,11 @@ async function requireClasses(folder: string, classNames: readonly string[]): Pr
   )
 }
 
-async function readVideo(
-  root: string,
-  content: ClassContent,
-  name: string,
-  split: 'train' | 'val' | null,
-): Promise<UnsplitClip> {
-  const path = join(content.folder, name)
-  const info = await stat(path).catch(() => null)
+async function readVideo(folder: string, source: string, place: PlannedVideo['place']): Promise<FoundClip> {
+  const info = await stat(source).catch(() => null)
   return {
-    path: relative(root, path).replaceAll(sep, '/'),
-    name: basename(name, extname(name)),
-    className: content.className,
-    split,
+    path: pathIn(folder, source),
+    ...place,
     fileBytes: info?.size ?? 0,
     modifiedMs: Math.trunc(info?.mtimeMs ?? 0),
     problem: info === null ? 'The file cannot be read' : undefined,
@@ -206,14 +249,14 @@ async function readPreparedClip(
   root: string,
   content: ClassContent,
   clip: PreparedFolder,
-  split: 'train' | 'val' | null,
+  split: Split | null,
 ): Promise<UnsplitClip> {
   const folder = join(content.folder, clip.name)
   const info = await stat(folder).catch(() => null)
   const images = (await list(join(folder, clip.rgb ? 'rgb' : 'u'))).files.length
   const frameCount = clip.rgb || images === 0 ? images : images + 1
   return {
-    path: relative(root, folder).replaceAll(sep, '/'),
+    path: pathIn(root, folder),
     name: clip.name,
     className: content.className,
     split,
@@ -231,8 +274,8 @@ const verdictBudget = 400
 export async function describeSourceFolder(folder: string): Promise<string | null> {
   if (Project.existsIn(folder)) return 'Kineo project'
   try {
-    const { train, val } = await findClasses(folder, new Budget(verdictBudget))
-    const classes = [...train, ...(val ?? [])]
+    const { train, val } = await findLayout(folder, new Budget(verdictBudget))
+    const classes = [...train, ...val]
     const count = new Set(classes.map(({ className }) => className)).size
     if (count === 0) return null
     const prepared = classes.reduce((sum, content) => sum + content.prepared.length, 0)
