@@ -1,0 +1,172 @@
+import { describe, expect, test } from 'vitest'
+import {
+  EvaluationSession,
+  TrainingSession,
+  initialState,
+  type NetworkConfig,
+} from '../../src-main/engine/index.ts'
+import { computeGradients } from '../../src-main/engine/runtime/gradients.ts'
+import type { TensorMap } from '../../src-main/engine/tensor.ts'
+import { labels, parameter, uniform } from '../fixtures/torch/deterministic.ts'
+import {
+  largestDifference,
+  relativeError,
+  stored,
+  type StoredTensor,
+} from '../fixtures/torch/stored-numbers.ts'
+
+const lowerings = ['plain', 'winograd', 'auto'] as const
+
+/** The tensors of the network that deterministic_resnet18 makes in Python. */
+function parametersOf(network: NetworkConfig): TensorMap {
+  const { parameters } = initialState(network, 0)
+  return new Map([...parameters].map(([name, { shape }]) => [name, parameter(name, shape)]))
+}
+
+function batchOf(
+  name: string,
+  { count, channels, size, classes }: { count: number; channels: number; size: number; classes: number },
+): { input: Float32Array; labels: Int32Array; count: number } {
+  return {
+    input: uniform(`${name}/x`, [count, channels, size, size]),
+    labels: labels(`${name}/labels`, count, classes),
+    count,
+  }
+}
+
+/** The tensors that differ most, and the largest relative difference. */
+function worst(ours: TensorMap, references: Record<string, StoredTensor>): { error: number; list: string } {
+  const errors = Object.entries(references)
+    .map(([name, reference]) => ({ name, error: relativeError(floats(ours, name), reference) }))
+    .sort((a, b) => b.error - a.error)
+  const list = errors.slice(0, 3).map(({ name, error }) => `${name} ${error.toExponential(1)}`)
+  return { error: errors[0]!.error, list: list.join(', ') }
+}
+
+function floats(tensors: TensorMap, name: string): Float32Array {
+  const data = tensors.get(name)?.data
+  if (!(data instanceof Float32Array)) throw new Error(`there is no ${name}`)
+  return data
+}
+
+describe('the network with softplus in place of ReLU', () => {
+  const { smooth } = stored
+  const network: NetworkConfig = {
+    modelType: 'rgb',
+    backbone: 'resnet_18',
+    inputType: '2d',
+    sequenceLength: smooth.channels / 3,
+    height: smooth.size,
+    width: smooth.size,
+    classCount: smooth.classes,
+    dropoutRatio: 0,
+  }
+
+  test.each(lowerings)('has every gradient of PyTorch to 1e-4 with the lowering "%s"', async (lowering) => {
+    const { input, labels } = batchOf('smooth', smooth)
+    const ours = await computeGradients({
+      network,
+      parameters: parametersOf(network),
+      input,
+      labels,
+      activation: 'softplus',
+      lowering,
+    })
+    expect(Math.abs(ours.loss / smooth.loss - 1)).toBeLessThan(1e-4)
+    expect(relativeError(ours.logits, smooth.logits)).toBeLessThan(1e-4)
+    const { error, list } = worst(ours.gradients, smooth.gradients)
+    console.log(`smooth network, ${lowering}: ${list}`)
+    expect([...ours.gradients.keys()].sort()).toEqual(Object.keys(smooth.gradients).sort())
+    expect(error, list).toBeLessThan(1e-4)
+  })
+})
+
+describe.each(stored.real)('ResNet18 for $modelType with $channels channels', (real) => {
+  const network: NetworkConfig = {
+    modelType: real.modelType,
+    backbone: 'resnet_18',
+    inputType: '2d',
+    sequenceLength: real.frames,
+    height: real.size,
+    width: real.size,
+    classCount: real.classes,
+    dropoutRatio: 0,
+  }
+  const parameters = parametersOf(network)
+  const batches = Array.from({ length: real.batches }, (_, i) => batchOf(`${real.modelType}/batch${i}`, real))
+
+  async function startedSession(
+    lowering: (typeof lowerings)[number],
+    clipGradNorm = 0,
+  ): Promise<TrainingSession> {
+    const session = await TrainingSession.create({ network, batchSize: real.count, clipGradNorm, lowering })
+    session.load({ parameters, momentum: new Map() })
+    return session
+  }
+
+  test('gives the logits of PyTorch to 1e-4', async () => {
+    const session = await EvaluationSession.create({ network, parameters })
+    const logits = await session.logits(batches[0]!.input, real.count)
+    await session.dispose()
+    expect(largestDifference(logits, real.evaluationLogits)).toBeLessThan(1e-4)
+  })
+
+  test.each(lowerings)('has every gradient of PyTorch to 2e-2 with the lowering "%s"', async (lowering) => {
+    const session = await startedSession(lowering, 1e9)
+    const { loss, gradNorm } = await session.step(
+      batches[0]!,
+      { learningRate: 0, momentum: 0.9, weightDecay: 0 },
+      [],
+    )
+    const state = session.save()
+    await session.dispose()
+    expect(Math.abs(loss / real.losses[0]! - 1)).toBeLessThan(1e-4)
+    expect(Math.abs(gradNorm! / real.gradientNorm - 1)).toBeLessThan(2e-2)
+    // The first step's momentum is the gradient.
+    const { error, list } = worst(state.momentum, real.gradients)
+    console.log(`${real.modelType}, ${lowering}: ${list}`)
+    expect(error, list).toBeLessThan(2e-2)
+    const buffers = worst(state.parameters, real.buffersAfterStep1)
+    expect(buffers.error, buffers.list).toBeLessThan(1e-4)
+    expect(state.parameters.get('bn1.num_batches_tracked')?.data).toEqual(BigInt64Array.of(1n))
+  })
+
+  test.each(lowerings)('learns as PyTorch over 20 steps with the lowering "%s"', async (lowering) => {
+    const session = await startedSession(lowering)
+    const losses: number[] = []
+    for (let step = 0; step < real.losses.length; step++) {
+      const { loss } = await session.step(batches[step % batches.length]!, real.settings, [])
+      losses.push(loss)
+    }
+    const state = session.save()
+    await session.dispose()
+    const differences = losses.map((loss, step) => Math.abs(loss / real.losses[step]! - 1))
+    const { error, list } = worst(state.parameters, real.buffersAfterStep20)
+    console.log(
+      `${real.modelType}, ${lowering}: loss ${Math.max(...differences).toExponential(1)}, buffers ${list}`,
+    )
+    expect(Math.max(...differences), losses.join(' ')).toBeLessThan(1e-2)
+    expect(error, list).toBeLessThan(1e-3)
+  })
+
+  test.each(lowerings)(
+    'decays and accelerates weights as torch.optim.SGD with the lowering "%s"',
+    async (lowering) => {
+      const { settings, steps, moves } = real.strongDecay
+      const session = await startedSession(lowering)
+      for (let step = 0; step < steps; step++) await session.step(batches[step]!, settings, [])
+      const after = session.save().parameters
+      await session.dispose()
+      const moved: TensorMap = new Map(
+        Object.keys(moves).map((name) => {
+          const before = floats(parameters, name)
+          const data = floats(after, name).map((value, i) => value - before[i]!)
+          return [name, { dtype: 'float32', shape: [data.length], data }]
+        }),
+      )
+      const { error, list } = worst(moved, moves)
+      console.log(`${real.modelType}, ${lowering}: moves ${list}`)
+      expect(error, list).toBeLessThan(2e-2)
+    },
+  )
+})
