@@ -4,5 +4,12 @@ import type { Command } from '../command.ts'
 export const serveCommand: Command = {
   name: 'serve',
   help: `${serveHelp}\n`,
-  run: (args, { signal, terminal }) => serve(args, { signal, print: (line) => terminal.line(line) }),
+  run: (args, { signal, terminal }) =>
+    serve(args, {
+      signal,
+      print: (text) => {
+        terminal.line(text)
+        terminal.event('line', { text })
+      },
+    }),
 }

@@ -47,7 +47,8 @@ Example:
 function stepLine(report: StepReport): string {
   const { epoch, epochs, step, stepsPerEpoch, loss, accuracy, clipsPerSecond, remainingSeconds } = report
   const left = remainingSeconds === null ? '' : `  ${formatRemaining(remainingSeconds)} left`
-  return `epoch ${epoch}/${epochs}  step ${step}/${stepsPerEpoch}  loss ${loss.toFixed(4)}  accuracy ${percent(accuracy)}  ${clipsPerSecond.toFixed(1)} clips/s${left}`
+  // Fits a terminal of 80 columns.
+  return `epoch ${epoch}/${epochs} step ${step}/${stepsPerEpoch}  loss ${loss.toFixed(4)}  accuracy ${(accuracy * 100).toFixed(0)} %  ${clipsPerSecond.toFixed(1)} clips/s${left}`
 }
 
 function epochLine(report: EpochReport, epochs: number): string {
