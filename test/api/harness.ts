@@ -115,7 +115,7 @@ export class EventLog {
   /** Waits for an event, among those that came already, too. */
   async until<Found>(
     find: (event: AppEvent) => Found | null | undefined | false,
-    seconds = 40,
+    seconds = 60,
   ): Promise<Found> {
     const deadline = Date.now() + seconds * 1000
     for (let next = 0; ;) {

@@ -1,0 +1,158 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { AppEvent, Run, TrainSettings } from '../../src-main/api/contract/index.ts'
+import { EventLog, renderVideos, TestHost, type Api } from './harness.ts'
+
+// A loaded machine takes its time to start a worker.
+vi.setConfig({ testTimeout: 150_000 })
+
+/** The smallest training that is still the real one. */
+const tiny: TrainSettings = {
+  modelType: 'rgb',
+  frames: 2,
+  size: 32,
+  epochs: 1,
+  batchSize: 4,
+  learningRate: 0.01,
+  horizontalFlip: false,
+  seed: 1,
+}
+
+const host = new TestHost()
+let api: Api
+let events: EventLog
+
+beforeAll(async () => {
+  const videos = join(host.folder, 'videos')
+  await renderVideos(videos, { left: [-3, 0], right: [3, 0] }, 5)
+  writeFileSync(join(videos, 'left', 'broken.mp4'), 'this is no video')
+  await host.open()
+  api = await host.connect()
+  await api.project.open({ folder: videos })
+  events = new EventLog(api)
+})
+
+afterAll(() => host.dispose())
+
+/** The newest state of a run that satisfies the condition, told by an event. */
+function untilRun(runId: number, condition: (run: Run) => boolean): Promise<Run> {
+  return events.until(
+    (event: AppEvent) => event.type === 'run' && event.run.id === runId && condition(event.run) && event.run,
+  )
+}
+
+describe('the way from videos to a model', () => {
+  it('prepares clips in a worker, one after the other, and lists what was left out', async () => {
+    const { jobId } = await api.dataset.prepare({ flow: 'none' })
+    const job = await events.untilJobEnded(jobId)
+    expect(job).toMatchObject({ kind: 'prepare', title: 'Prepare 11 clips', status: 'done', runId: null })
+    expect(job.message).toContain('1 file was left out: left/broken.mp4 (')
+    expect(job.progress).toMatchObject({ done: 11, total: 11, unit: 'clips' })
+
+    const state = await api.project.state()
+    expect(state).toMatchObject({ preparedClipCount: 10, brokenClipCount: 1, hasRgb: true, hasFlow: false })
+    const clip = (await api.project.clips()).find(({ name }) => name === 'right_1')
+    expect(clip).toMatchObject({ prepared: true, frameCount: 12, problem: null })
+    await expect(api.files.reveal({ path: state!.folder })).resolves.toMatchObject({ opened: false })
+  })
+
+  it('trains and evaluates a run, makes the flow that it lacks before, and tells every epoch', async () => {
+    expect(await api.training.recommend()).toMatchObject({ blockedBy: null, settings: { modelType: 'of' } })
+    const { runId } = await api.training.start({ settings: { ...tiny, modelType: 'of' } })
+    expect((await api.runs.list()).find(({ id }) => id === runId)).toMatchObject({
+      status: 'queued',
+      points: [],
+    })
+    const run = await untilRun(runId, ({ evaluated }) => evaluated)
+    const clips = await api.project.clips()
+    const valClipCount = clips.filter(({ split, problem }) => split === 'val' && problem === null).length
+    expect(run).toMatchObject({ status: 'done', live: null, message: null, valClipCount })
+    expect(run.points).toHaveLength(1)
+    expect(run.points[0]).toMatchObject({ epoch: 1, learningRate: 0.01 })
+    expect(run.points[0]!.trainLoss).toBeGreaterThan(0)
+    expect(run.points[0]!.valAccuracy).not.toBeNull()
+    expect((await api.jobs.list()).map(({ kind, status }) => `${kind} ${status}`)).toEqual([
+      'prepare done',
+      'prepare done',
+      'train done',
+      'evaluate done',
+    ])
+
+    const evaluation = await api.runs.evaluation({ runId })
+    expect(evaluation!.classNames).toEqual(['left', 'right'])
+    expect(evaluation!.confusion.flat().reduce((sum, count) => sum + count, 0)).toBe(valClipCount)
+    const right = evaluation!.videos.filter(({ label, prediction }) => label === prediction).length
+    expect(evaluation!.accuracy).toBeCloseTo(right / valClipCount)
+    for (const video of evaluation!.videos) {
+      expect(video.scores.reduce((sum, score) => sum + score, 0)).toBeCloseTo(1, 4)
+      expect((await host.get(video.mediaUrl!, { range: 'bytes=0-9' })).status).toBe(206)
+    }
+    expect((await api.training.recommend()).estimatedSeconds).toBeGreaterThan(0)
+    await expect(api.training.resume({ runId })).rejects.toMatchObject({
+      message: 'Run 1 is finished already',
+    })
+  })
+
+  it('exports the run as a folder with model and labels, again, too', async () => {
+    expect(await api.runs.exported({ runId: 1 })).toBeNull()
+    for (let time = 0; time < 2; time++) {
+      const { jobId } = await api.runs.export({ runId: 1 })
+      expect(await events.untilJobEnded(jobId)).toMatchObject({ status: 'done', message: null })
+    }
+    const exported = await api.runs.exported({ runId: 1 })
+    const names = exported!.files.map(({ name }) => name)
+    expect(names).toEqual(expect.arrayContaining(['label_map.json', 'labels.txt', 'model.onnx']))
+    expect(exported!.files.find(({ name }) => name === 'model.onnx')!.bytes).toBeGreaterThan(1e6)
+    expect(JSON.parse(readFileSync(join(exported!.folder, 'label_map.json'), 'utf8'))).toEqual({
+      left: 0,
+      right: 1,
+    })
+    const run = await untilRun(1, ({ exportedFile }) => exportedFile !== null)
+    expect(run.exportedFile).toBe(join(exported!.folder, 'model.onnx'))
+  })
+
+  it('refuses what cannot be, in words', async () => {
+    await expect(api.runs.export({ runId: 7 })).rejects.toMatchObject({ message: 'There is no run 7' })
+    await expect(api.training.start({ settings: { ...tiny, size: 8 } })).rejects.toMatchObject({
+      code: 'BAD_REQUEST',
+    })
+    expect(await api.runs.evaluation({ runId: 7 })).toBeNull()
+  })
+})
+
+describe('a running job', () => {
+  it('outlives its host, is found again by the next one, stops at a cancel, and goes on where it stopped', async () => {
+    const { runId } = await api.training.start({ settings: { ...tiny, epochs: 500 } })
+    await untilRun(runId, ({ points, live }) => points.length >= 1 && live !== null)
+    await host.kill()
+
+    await host.open()
+    api = await host.connect()
+    events = new EventLog(api)
+    const folder = join(host.home, 'videos')
+    await api.project.open({ folder })
+    const found = (await api.runs.list()).find(({ id }) => id === runId)!
+    expect(found.status).toBe('training')
+    const later = await untilRun(runId, ({ points }) => points.length > found.points.length)
+    expect(later.status).toBe('training')
+
+    const job = (await api.jobs.list()).find(({ status }) => status === 'running')!
+    await api.jobs.cancel({ jobId: job.id })
+    expect(await events.untilJobEnded(job.id)).toMatchObject({ status: 'cancelled', kind: 'train' })
+    const stopped = await untilRun(runId, ({ status }) => status === 'stopped')
+    expect(existsSync(join(stopped.folder, 'train', 'ar_model_latest.pth'))).toBe(true)
+    const check = (await api.jobs.list()).at(-1)!
+    expect((await events.untilJobEnded(check.id)).message).toContain('Not started')
+
+    await api.training.resume({ runId })
+    const resumed = await untilRun(
+      runId,
+      ({ status, points }) => status === 'training' && points.length > stopped.points.length,
+    )
+    expect(resumed.points.map(({ epoch }) => epoch)).toEqual(resumed.points.map((_, index) => index + 1))
+    const running = (await api.jobs.list()).find(({ status }) => status === 'running')!
+    await api.jobs.cancel({ jobId: running.id })
+    await events.untilJobEnded(running.id)
+  })
+})
