@@ -45,6 +45,8 @@ interface DisModule {
 
 /** The algorithm needs room for one patch. */
 const smallestSide = 8
+/** Twice 8K video. A pixel takes about 46 bytes, and a module has 4 GiB. */
+const mostPixels = 64e6
 
 let compiled: WebAssembly.Module | undefined
 
@@ -76,6 +78,7 @@ export class OpticalFlow {
     const { finestLevel, patchStride, searchIterations, refinements, relaxations } = presets[preset]
     const instance = new WebAssembly.Instance(loadModule(), {})
     const flow = new OpticalFlow(width, height, instance.exports as DisModule)
+    if (width * height > mostPixels) throw tooLarge(width, height)
     try {
       flow.#dis.create(
         flow.#innerWidth,
@@ -87,10 +90,7 @@ export class OpticalFlow {
         relaxations,
       )
     } catch (cause) {
-      throw new KineoError('input', `Frames of ${width}x${height} are too large for optical flow`, {
-        remedy: 'Scale them down with --max-side',
-        cause,
-      })
+      throw tooLarge(width, height, cause)
     }
     return flow
   }
@@ -138,6 +138,13 @@ export class OpticalFlow {
     }
     return flow
   }
+}
+
+function tooLarge(width: number, height: number, cause?: unknown): KineoError {
+  return new KineoError('input', `Frames of ${width}x${height} are too large for optical flow`, {
+    remedy: 'Scale them down with --max-side',
+    cause,
+  })
 }
 
 function loadModule(): WebAssembly.Module {

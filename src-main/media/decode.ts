@@ -95,7 +95,7 @@ async function judgeEnd(end: FfmpegEnd, frames: number, path: string, options: D
       },
     )
   }
-  if (complaint !== null) throw unreadable(path, complaint)
+  if (complaint !== null) throw await unreadable(path, complaint)
   throw new KineoError('input', 'The video holds no frame', { where: path })
 }
 

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
-import { stat } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { extname, basename, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { z } from 'zod'
 import { CancelledError, KineoError } from '../core/errors.ts'
 import { mediaTools } from './media-tools.ts'
@@ -23,6 +24,10 @@ export interface MediaInfo {
   /** Whether Chromium plays the file as it is; otherwise it needs a proxy. */
   playable: boolean
 }
+
+const run = promisify(execFile)
+/** What execFile adds to the error when a program fails. */
+const failure = z.object({ killed: z.boolean().default(false), stderr: z.string().default('') })
 
 const number = z.union([z.number(), z.string()]).transform((value) => Number(value))
 const stream = z.object({
@@ -118,25 +123,21 @@ async function runFfprobe(path: string, signal: AbortSignal | undefined): Promis
   const { ffprobe } = await mediaTools()
   const words = ['-v', 'error', '-protocol_whitelist', 'file,pipe', '-print_format', 'json']
   const options = { timeout: 60_000, maxBuffer: 16 << 20, windowsHide: true, ...(signal ? { signal } : {}) }
-  return new Promise((resolveOutput, reject) => {
-    // An absolute path can be taken neither for an option nor for a protocol.
-    execFile(
-      ffprobe,
-      [...words, '-show_streams', '-show_format', resolve(path)],
-      options,
-      (error, stdout, stderr) => {
-        if (!error) resolveOutput(stdout)
-        else if (signal?.aborted) reject(new CancelledError())
-        else reject(unreadable(path, error.killed ? 'ffprobe did not finish within a minute' : stderr))
-      },
-    )
-  })
+  // An absolute path can be taken neither for an option nor for a protocol.
+  const asked = run(ffprobe, [...words, '-show_streams', '-show_format', resolve(path)], options)
+  const failed = async (error: unknown): Promise<never> => {
+    if (signal?.aborted) throw new CancelledError()
+    const { killed, stderr } = failure.parse(error)
+    throw await unreadable(path, killed ? 'ffprobe did not finish within a minute' : stderr)
+  }
+  return (await asked.catch(failed)).stdout
 }
 
 /** Turns ffmpeg's complaint about a file that it cannot open into words for people. */
-export function unreadable(path: string, complaint: string): KineoError {
+export async function unreadable(path: string, complaint: string): Promise<KineoError> {
   const details = { where: path, cause: new Error(complaint.trim()) }
-  if (/moov atom not found/.test(complaint)) {
+  // ffmpeg misses the index also in a text file that is called .mp4.
+  if (/moov atom not found/.test(complaint) && (await startsLikeMp4(path))) {
     return new KineoError('input', 'The video is cut off or damaged: its index is missing', {
       ...details,
       remedy: 'Copy it again from where it came from',
@@ -153,6 +154,16 @@ export function unreadable(path: string, complaint: string): KineoError {
     `Not a video that ffmpeg can read (${last === '' ? 'no reason given' : last})`,
     details,
   )
+}
+
+async function startsLikeMp4(path: string): Promise<boolean> {
+  const file = await open(path)
+  try {
+    const { buffer } = await file.read(Buffer.alloc(8), 0, 8, 0)
+    return ['ftyp', 'mdat', 'wide', 'free', 'skip'].includes(buffer.toString('latin1', 4))
+  } finally {
+    await file.close()
+  }
 }
 
 function parseReport(output: string, path: string): z.infer<typeof report> {

@@ -45,6 +45,7 @@ const workshopName = '.kineo-partial'
 export class DatasetFolder {
   readonly path: string
   readonly #madeHere: string[]
+  #lastChange = Promise.resolve()
 
   private constructor(path: string, madeHere: string[]) {
     this.path = path
@@ -97,13 +98,30 @@ export class DatasetFolder {
   /** Puts a whole clip in its place; an older version that Kineo made is replaced. */
   async keep(folder: string, place: string, its: ClipManifest): Promise<void> {
     await writeFile(join(folder, manifestName), `${JSON.stringify(its, null, 2)}\n`)
-    await this.#put(folder, place)
+    await this.#alone(() => this.#put(folder, place))
   }
 
   /** Gives a clip another place. */
   async move(from: string, to: string): Promise<void> {
-    await this.#put(join(this.path, from), to)
-    await this.#removeEmptyParents(from)
+    await this.#alone(async () => {
+      await this.#put(join(this.path, from), to)
+      await this.#removeEmptyParents(from)
+    })
+  }
+
+  /** Removes a clip with one step, and folders that are empty without it. */
+  async remove(place: string): Promise<void> {
+    await this.#alone(async () => {
+      await this.#takeAway(place)
+      await this.#removeEmptyParents(place)
+    })
+  }
+
+  /** One change at a time: none may remove an empty folder that another is about to fill. */
+  #alone(change: () => Promise<void>): Promise<void> {
+    const changed = this.#lastChange.then(change)
+    this.#lastChange = changed.catch(() => undefined)
+    return changed
   }
 
   async #put(folder: string, place: string): Promise<void> {
@@ -115,27 +133,21 @@ export class DatasetFolder {
           remedy: 'Move it away, or choose another --out',
         })
       }
-      await this.remove(place)
+      await this.#takeAway(place)
     }
     await mkdir(dirname(target), { recursive: true })
     await rename(folder, target)
   }
 
-  /** Removes a clip with one step, and folders that are empty without it. */
-  async remove(place: string): Promise<void> {
+  async #takeAway(place: string): Promise<void> {
     const rest = this.newClip()
     await rename(join(this.path, place), rest)
     await rm(rest, { recursive: true, force: true })
-    await this.#removeEmptyParents(place)
   }
 
   async #removeEmptyParents(place: string): Promise<void> {
     for (let parent = dirname(place); parent !== '.'; parent = dirname(parent)) {
-      const removed = await rmdir(join(this.path, parent)).then(
-        () => true,
-        () => false,
-      )
-      if (!removed) return
+      if (!(await removeIfEmpty(join(this.path, parent)))) return
     }
   }
 
@@ -143,13 +155,16 @@ export class DatasetFolder {
   async close(): Promise<void> {
     await rm(join(this.path, workshopName), { recursive: true, force: true })
     for (const folder of this.#madeHere) {
-      const removed = await rmdir(folder).then(
-        () => true,
-        () => false,
-      )
-      if (!removed) return
+      if (!(await removeIfEmpty(folder))) return
     }
   }
+}
+
+function removeIfEmpty(folder: string): Promise<boolean> {
+  return rmdir(folder).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** Whether a clip is what would come out again of the same content. */
