@@ -178,6 +178,7 @@ async function trainPeer(mode: Mode, dataset: string, epochs: number): Promise<S
 /** Null when the peer can run. */
 async function whyNoPeer(): Promise<string | null> {
   if (!existsSync(python)) return `${python} is missing`
+  if (!existsSync(peerScript)) return `${peerScript} is missing`
   try {
     await run(python, ['-c', 'import torch, cv2'], 'quiet')
     return null
