@@ -5,7 +5,7 @@ import type { CommandSource } from './command.ts'
 
 /** Prepare, train, stop, export. Ctrl+Enter is the main action of the page one is on. */
 export const workCommands: CommandSource = (app) => {
-  const main = (step: Step, letter: string): string =>
+  const main = (step: Step, letter: string | null): string | null =>
     app.navigation.step === step && app.project.current !== null ? 'Ctrl+Enter' : letter
   const learning = app.runs.learning
   return [
@@ -26,7 +26,7 @@ export const workCommands: CommandSource = (app) => {
       title: texts.commands.startTraining,
       group: 'work',
       icon: 'play',
-      keys: main('train', 'R'),
+      keys: app.runs.showsRecipe ? main('train', null) : null,
       enabled: app.canTrain,
       run: () => {
         app.navigation.go('train')

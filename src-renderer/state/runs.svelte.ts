@@ -21,6 +21,8 @@ export class Runs {
   readonly chosen: Run | null = $derived(
     this.list.find((run) => run.id === this.#chosenId) ?? this.learning ?? this.list[0] ?? null,
   )
+  /** Whether the Train step shows the settings of the next run. */
+  readonly showsRecipe = $derived.by(() => this.chosen === null || this.settingUp)
   /** The run that Review and Export speak of: the chosen one if it has been evaluated, else the newest that has. */
   readonly reviewed: Run | null = $derived(
     this.chosen?.evaluated === true ? this.chosen : (this.list.find((run) => run.evaluated) ?? null),

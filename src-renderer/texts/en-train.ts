@@ -171,6 +171,10 @@ export const trainTexts = {
       title: 'Finished',
       body: `${ofClips(right, total)} validation clips right at the end. See which ones are wrong in Review.`,
     }),
+    doneAllRight: (total: number) => ({
+      title: 'Finished',
+      body: `All ${count(total)} validation clips right. Look at them in Review, then export.`,
+    }),
     doneWeak: (right: number, total: number) => ({
       title: 'Finished, but weak',
       body: `${ofClips(right, total)} validation clips right, hardly better than guessing. More epochs or more clips, or motion instead of pictures, may help.`,

@@ -30,7 +30,7 @@ export function bytes(value: number): string {
 
 /** `40 s`, `4 min`, `1 h 25 min`: steps of 5 s below a minute, whole minutes above, of 5 min above an hour. */
 export function remaining(seconds: number): string {
-  if (seconds < 58) return `${Math.max(5, Math.ceil(seconds / 5) * 5)} s`
+  if (seconds <= 55) return `${Math.max(5, Math.ceil(seconds / 5) * 5)} s`
   const minutes = Math.max(1, Math.round(seconds / 60))
   if (minutes < 60) return `${minutes} min`
   const rounded = Math.round(minutes / 5) * 5

@@ -72,6 +72,7 @@ export function runVerdict(run: Run): Verdict {
         return { tone: 'ok', ...words.doneWithoutValidation(run.points.length) }
       }
       const right = rightOf(last.valAccuracy, run.valClipCount)
+      if (right === run.valClipCount) return { tone: 'ok', ...words.doneAllRight(right) }
       const chance = 1 / Math.max(1, run.classNames.length)
       if (last.valAccuracy <= chance * 1.5)
         return { tone: 'warn', ...words.doneWeak(right, run.valClipCount) }
