@@ -13,12 +13,92 @@ export interface CheckedInput {
   kind?: 'activation' | 'parameter' | 'constant'
 }
 
-export interface GradientCheck {
+export interface Differentiated {
+  output: Float32Array
+  /** Of sum(output * cotangent) with respect to each input, in torch's layout; null for constants. */
+  gradients: (Float32Array | null)[]
+}
+
+export interface GradientCheck extends Differentiated {
   /** Largest difference between our gradient and finite differences, relative to the largest gradient. */
   errors: number[]
-  output: Float32Array
-  /** Of each input in torch's layout; null for constants. */
-  gradients: (Float32Array | null)[]
+}
+
+/** One operation with a way to run it and its gradient on its inputs as they are now. */
+interface Prepared {
+  kinds: string[]
+  data: Float32Array[]
+  cotangent: Float32Array
+  run: () => Promise<Differentiated>
+  release: () => Promise<void>
+}
+
+async function prepare<Attributes>(
+  operation: Operation<Attributes>,
+  lowering: string,
+  inputs: readonly CheckedInput[],
+  attributes: Attributes,
+  threads: number,
+): Promise<Prepared> {
+  const random = new Random(20)
+  const graph = new GraphBuilder('check')
+  const tape = new Tape(graph)
+  const kinds = inputs.map((input) => input.kind ?? 'activation')
+  const sources = inputs.map(({ shape }, i) =>
+    kinds[i] === 'parameter'
+      ? { name: `in${i}`, shape }
+      : tape.source(graph.input(`in${i}`, shape), kinds[i] === 'activation'),
+  )
+  const applied = tape.apply(operation, sources, attributes, 'op', lowering).output
+  const output = tape.convert(applied, 'nchw')
+  const seed = graph.input('cotangent', output.shape)
+  graph.output(output.value, 'output')
+  const found = tape.backward(output, seed)
+  sources.forEach((source, i) => {
+    const gradient =
+      'name' in source ? found.parameters.get(source.name) : found.sources.get(source as Variable)
+    if (gradient !== undefined) graph.output(gradient, `grad${i}`)
+  })
+  const bound = new Map(tape.parameters.map((parameter) => [parameter.name, parameter]))
+
+  const session = await openSession(graph.build(), threads)
+  const data = inputs.map((input) => input.data ?? normal(random, elementCount(input.shape)))
+  const cotangent = normal(random, elementCount(output.shape))
+  const run = async (): Promise<Differentiated> => {
+    const feeds: Feeds = { cotangent: float32Tensor(cotangent, output.shape) }
+    data.forEach((source, i) => {
+      const parameter = bound.get(`in${i}`)
+      if (parameter === undefined) feeds[`in${i}`] = float32Tensor(source, inputs[i]!.shape)
+      else {
+        const stored = new Float32Array(source.length)
+        storeParameter(parameter.layout, parameter.shape, source, stored)
+        feeds[`in${i}`] = float32Tensor(stored, parameter.storedShape)
+      }
+    })
+    const results = await session.run(feeds)
+    const gradients = kinds.map((kind, i) => {
+      if (kind === 'constant') return null
+      const raw = float32Data(results[`grad${i}`])
+      const gradient = new Float32Array(raw.length)
+      loadParameter(bound.get(`in${i}`)?.layout ?? 'torch', inputs[i]!.shape, raw, gradient)
+      return gradient
+    })
+    return { output: float32Data(results['output']), gradients }
+  }
+  return { kinds, data, cotangent, run, release: () => session.release() }
+}
+
+/** Output of one operation and its gradients by its table entry. */
+export async function differentiate<Attributes>(
+  operation: Operation<Attributes>,
+  lowering: string,
+  inputs: readonly CheckedInput[],
+  attributes: Attributes,
+): Promise<Differentiated> {
+  const prepared = await prepare(operation, lowering, inputs, attributes, 2)
+  const result = await prepared.run()
+  await prepared.release()
+  return result
 }
 
 /**
@@ -32,80 +112,34 @@ export async function checkGradient<Attributes>(
   attributes: Attributes,
   epsilon = 0.05,
 ): Promise<GradientCheck> {
-  const random = new Random(20)
-  const graph = new GraphBuilder('check')
-  const tape = new Tape(graph)
-  const kinds = inputs.map((input) => input.kind ?? 'activation')
-  const sources = inputs.map(({ shape }, i) =>
-    kinds[i] === 'parameter'
-      ? { name: `in${i}`, shape }
-      : tape.source(graph.input(`in${i}`, shape), kinds[i] === 'activation'),
-  )
-  const applied = tape.apply(operation, sources, attributes, 'op', lowering).output
-  const output = tape.convert(applied, 'nchw')
-  const cotangent = graph.input('cotangent', output.shape)
-  graph.output(output.value, 'output')
-  const gradients = tape.backward(output, cotangent)
-  sources.forEach((source, i) => {
-    const gradient =
-      'name' in source ? gradients.parameters.get(source.name) : gradients.sources.get(source as Variable)
-    if (gradient !== undefined) graph.output(graph.reshape(gradient, gradient.shape.map(Number)), `grad${i}`)
-  })
-  const bound = new Map(tape.parameters.map((parameter) => [parameter.name, parameter]))
-
-  const session = await openSession(graph.build(), 1)
-  const data = inputs.map((input) => input.data ?? normal(random, elementCount(input.shape)))
-  const weights = normal(random, elementCount(output.shape))
-  const feeds: Feeds = { cotangent: float32Tensor(weights, output.shape) }
-  const feed = (i: number): void => {
-    const source = data[i]!
-    const parameter = bound.get(`in${i}`)
-    if (parameter === undefined) feeds[`in${i}`] = float32Tensor(source, inputs[i]!.shape)
-    else {
-      const stored = new Float32Array(source.length)
-      storeParameter(parameter.layout, parameter.shape, source, stored)
-      feeds[`in${i}`] = float32Tensor(stored, parameter.storedShape)
-    }
-  }
-  inputs.forEach((_, i) => feed(i))
-  const base = await session.run(feeds)
+  const { kinds, data, cotangent, run, release } = await prepare(operation, lowering, inputs, attributes, 1)
+  const base = await run()
   const value = async (): Promise<number> => {
-    const result = float32Data((await session.run(feeds))['output'])
-    return result.reduce((sum, y, i) => sum + y * weights[i]!, 0)
+    const { output } = await run()
+    return output.reduce((sum, y, i) => sum + y * cotangent[i]!, 0)
   }
-
   const errors: number[] = []
-  const ours: (Float32Array | null)[] = []
   for (const [i, kind] of kinds.entries()) {
-    if (kind === 'constant') {
-      ours.push(null)
-      continue
-    }
-    const raw = float32Data(base[`grad${i}`])
-    const gradient = new Float32Array(raw.length)
-    loadParameter(bound.get(`in${i}`)?.layout ?? 'torch', inputs[i]!.shape, raw, gradient)
-    ours.push(gradient)
-    let worst = 0
+    if (kind === 'constant') continue
+    const gradient = base.gradients[i]!
     const largest = gradient.reduce((max, g) => Math.max(max, Math.abs(g)), 1e-3)
     const values = data[i]!
+    let worst = 0
     for (let k = 0; k < values.length; k++) {
       const kept = values[k]!
       const shifted = async (steps: number): Promise<number> => {
         values[k] = kept + steps * epsilon
-        feed(i)
         return value()
       }
       const near = (await shifted(1)) - (await shifted(-1))
       const far = (await shifted(2)) - (await shifted(-2))
       values[k] = kept
-      feed(i)
       worst = Math.max(worst, Math.abs((8 * near - far) / (12 * epsilon) - gradient[k]!) / largest)
     }
     errors.push(worst)
   }
-  const result = { errors, output: Float32Array.from(float32Data(base['output'])), gradients: ours }
-  await session.release()
-  return result
+  await release()
+  return { ...base, errors }
 }
 
 export function normal(random: Random, count: number): Float32Array {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../src-main/core/random.ts'
 import { operations } from '../../src-main/engine/autodiff/operations.ts'
-import { checkGradient, spread, type CheckedInput } from './gradient-check.ts'
+import { checkGradient, differentiate, spread, type CheckedInput } from './gradient-check.ts'
 
 /** Every row of the table with inputs small enough for finite differences element by element. */
 interface Case {
@@ -10,7 +10,6 @@ interface Case {
   inputs: CheckedInput[]
   attributes?: object
   tolerance: number
-  /** Lowerings that must be among those checked. */
   epsilon?: number
 }
 
@@ -131,3 +130,51 @@ describe('gradient of', () => {
     }
   })
 })
+
+describe('convolution by winograd', () => {
+  const sizes: [spatial: number[], stride: number, batch: number][] = [
+    [[56, 56], 1, 2],
+    [[28, 20], 1, 3],
+    [[40, 14], 1, 2],
+    [[9, 7], 1, 2],
+    [[30, 17], 1, 1],
+    [[56, 30], 2, 2],
+    [[15, 8], 2, 2],
+    [[3, 8, 16], 1, 1],
+    [[4, 9, 10], 2, 1],
+  ]
+  for (const [spatial, stride, batch] of sizes) {
+    it(`equals the plain one on ${spatial.join('x')} with stride ${stride}, also its gradients`, async () => {
+      const window = {
+        kernel: spatial.map(() => 3),
+        stride: spatial.map(() => stride),
+        padding: spatial.map(() => 1),
+      }
+      const inputs: CheckedInput[] = [
+        { shape: [batch, 5, ...spatial] },
+        { shape: [6, 5, ...window.kernel], kind: 'parameter' },
+      ]
+      const plain = await differentiate(operations.convolution, 'plain', inputs, window)
+      const winograd = await differentiate(operations.convolution, 'winograd', inputs, window)
+      const pairs = [
+        [plain.output, winograd.output],
+        [plain.gradients[0], winograd.gradients[0]],
+        [plain.gradients[1], winograd.gradients[1]],
+      ] as const
+      for (const [expected, found] of pairs) {
+        expect(relativeDistance(expected!, found!)).toBeLessThan(5e-6)
+      }
+    })
+  }
+})
+
+/** |a - b| / |a| in the Euclidean norm. */
+function relativeDistance(a: Float32Array, b: Float32Array): number {
+  expect(b).toHaveLength(a.length)
+  let [difference, norm] = [0, 0]
+  for (let i = 0; i < a.length; i++) {
+    difference += (a[i]! - b[i]!) ** 2
+    norm += a[i]! ** 2
+  }
+  return Math.sqrt(difference / norm)
+}
