@@ -67,6 +67,7 @@ it('become a whole spec that names every folder of the run', () => {
     model_type: 'of',
     of_seq_length: 10,
     sample_strategy: 'random_interval',
+    dropout_ratio: 0,
     input_height: 112,
     input_width: 112,
   })

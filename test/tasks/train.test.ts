@@ -295,15 +295,19 @@ describe('before any long work', () => {
     await expect(train(spec)).rejects.toMatchObject({ code: 'input', where: expect.stringContaining(file) })
   })
 
-  it('a class without videos and a batch larger than the set are told, and training goes on', async () => {
+  it('a class without videos and a batch larger than the set are told, and training (of flow) goes on', async () => {
     await mkdir(join(root, 'small'), { recursive: true })
     await writeTinyDataset(join(root, 'small'), { videos: { dark: 1, light: 2 } })
     const spec = tinySpec('small-results', { val: null, epochs: 1 })
     spec.dataset.train_dataset_dir = join(root, 'small')
     spec.dataset.label_map = { dark: 0, light: 1, red: 2 }
+    spec.model.model_type = 'of'
+    spec.model.of_seq_length = 3
     const lines: string[] = []
     const summary = await train(spec, { onLine: (line) => lines.push(line) })
     expect(summary.epochs).toHaveLength(1)
+    const { parameters } = await readCheckpoint(summary.checkpoint)
+    expect(parameters.get('conv1.weight')!.shape).toEqual([64, 6, 7, 7])
     expect(lines).toContain('No training videos of red.')
     expect(lines).toContain('dataset.batch_size is 5, but an epoch has 3 clips: batches of 3 are used.')
   })
