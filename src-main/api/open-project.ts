@@ -10,6 +10,8 @@ import type { MediaSource } from './media-handler.ts'
 
 /** How often the database is asked whether a worker has written, in milliseconds. */
 const watchInterval = 200
+/** Least time between two words about changed clips, since clients then ask for all of them. */
+const clipsInterval = 600
 
 export interface OpenProjectOptions {
   startWorker: StartWorker | undefined
@@ -30,7 +32,11 @@ export class OpenProject implements MediaSource {
   readonly #told = new Map<string, string>()
   #dataVersion: number
   #clipRevision: number
+  #clipsToldAt = Number.NEGATIVE_INFINITY
   #datasetBytes: number | null = null
+  /** Revision of the clips at which the dataset was measured last. */
+  #measuredRevision = -1
+  #measuring = false
 
   constructor(project: Project, options: OpenProjectOptions) {
     this.project = project
@@ -79,9 +85,17 @@ export class OpenProject implements MediaSource {
       this.#told.set(subject, text)
       this.#options.emit(event)
     }
+    this.#tellClips()
+  }
+
+  /** Changes that come in quick succession are told together; the watch tells the last of them. */
+  #tellClips(): void {
+    const now = performance.now()
+    if (now - this.#clipsToldAt < clipsInterval) return
     const revision = this.project.clips.revision()
     if (revision === this.#clipRevision) return
     this.#clipRevision = revision
+    this.#clipsToldAt = now
     this.#options.emit({ type: 'project' })
   }
 
@@ -101,25 +115,29 @@ export class OpenProject implements MediaSource {
 
   #look(): void {
     const version = this.project.dataVersion()
-    if (version === this.#dataVersion) return
-    this.#dataVersion = version
-    const before = this.#clipRevision
-    this.tell()
-    if (this.#clipRevision !== before) void this.#measureDataset()
-  }
-
-  /** What takes longer than opening may: reading the videos' heads, adding up the dataset's size. */
-  #background(): void {
-    const signal = this.#stop.signal
-    const ignoreAfterClose = (error: unknown): void => {
-      if (!signal.aborted) this.#options.log(`While reading the clips: ${String(error)}`)
+    if (version === this.#dataVersion) this.#tellClips()
+    else {
+      this.#dataVersion = version
+      this.tell()
     }
-    probeClips(this.project, this.media, () => this.tell(), signal).catch(ignoreAfterClose)
-    this.#measureDataset().catch(ignoreAfterClose)
+    if (!this.#measuring && this.#clipRevision !== this.#measuredRevision) void this.#measureDataset()
   }
 
+  /** What takes longer than opening may: reading the heads of the videos. */
+  #background(): void {
+    const { signal } = this.#stop
+    probeClips(this.project, this.media, () => this.tell(), signal).catch((error: unknown) => {
+      if (!signal.aborted) this.#options.log(`While reading the clips: ${String(error)}`)
+    })
+  }
+
+  /** Adds up the size of the dataset, which takes a while, when it stands still. */
   async #measureDataset(): Promise<void> {
+    if (this.project.jobs.open().some((job) => job.kind === 'prepare')) return
+    this.#measuring = true
+    this.#measuredRevision = this.#clipRevision
     const bytes = await folderBytes(this.project.datasetFolder, this.#stop.signal)
+    this.#measuring = false
     if (this.#stop.signal.aborted || bytes === this.#datasetBytes) return
     this.#datasetBytes = bytes
     this.#options.emit({ type: 'project' })

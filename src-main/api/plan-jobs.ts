@@ -1,5 +1,5 @@
 import { KineoError } from '../core/errors.ts'
-import type { NewJob, Project } from '../project/index.ts'
+import type { JobRecord, NewJob, Project, RunRecord } from '../project/index.ts'
 import type { TrainSettings } from './contract/index.ts'
 import { isReadyFor, runName } from './present.ts'
 import { recommend } from './recommend.ts'
@@ -70,7 +70,7 @@ export function exportChain(project: Project, runId: number): NewJob[] {
   return [{ kind: 'export', title: `Export ${runName(runId)}`, runId }]
 }
 
-function requiredRun(project: Project, runId: number) {
+function requiredRun(project: Project, runId: number): RunRecord {
   const run = project.runs.get(runId)
   if (run === null) throw new KineoError('input', `There is no run ${runId}`)
   return run
@@ -84,7 +84,7 @@ function refuseWhileOpen(project: Project, kind: NewJob['kind'], what: string): 
 function preparation(project: Project, modelType: 'rgb' | 'of'): NewJob[] {
   const usable = project.clips.all().filter((clip) => clip.problem === null)
   const missing = usable.filter((clip) => !isReadyFor(clip, modelType))
-  const underWay = project.jobs.open().some((job) => job.kind === 'prepare')
+  const underWay = project.jobs.open().some((job) => job.kind === 'prepare' && makes(job, modelType))
   if (missing.length === 0 || underWay) return []
   if (project.record().kind === 'tao-dataset') {
     const what = modelType === 'of' ? 'optical flow' : 'pictures'
@@ -94,6 +94,12 @@ function preparation(project: Project, modelType: 'rgb' | 'of'): NewJob[] {
     })
   }
   return [prepareJob(project, missing.length, modelType === 'of' ? 'dis' : 'none')]
+}
+
+/** Whether a job to prepare makes what a network of this type looks at. */
+function makes({ options }: JobRecord, modelType: 'rgb' | 'of'): boolean {
+  const flow = typeof options === 'object' && options !== null && 'flow' in options ? options.flow : null
+  return modelType === 'rgb' || flow === 'dis'
 }
 
 function trainAndEvaluate(runId: number): NewJob[] {

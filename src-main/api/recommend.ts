@@ -1,5 +1,5 @@
 import type { ClipRecord, Project } from '../project/index.ts'
-import { recommendSettings } from '../tasks/index.ts'
+import { recommendSettings } from '../tasks/recipe.ts'
 import type { Recommendation, TrainSettings } from './contract/index.ts'
 
 /** Settings for the clips of this project, why, about how long they take, and what is in the way. */

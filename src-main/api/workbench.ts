@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { availableParallelism, homedir } from 'node:os'
-import { join, relative } from 'node:path'
+import { isAbsolute, join, relative } from 'node:path'
 import { describeError, KineoError } from '../core/errors.ts'
 import { version } from '../core/version.ts'
+import { renderSampleAside } from '../jobs/index.ts'
 import type { StartWorker } from '../jobs/index.ts'
 import { ffmpegVersion } from '../media/index.ts'
 import {
@@ -15,7 +16,6 @@ import {
   recentProjects,
   rememberProject,
 } from '../project/index.ts'
-import { renderSample } from '../tasks/render-sample.ts'
 import type {
   AppEvent,
   AppInfo,
@@ -91,8 +91,8 @@ export class Workbench {
   /** Opens a folder of the project in the file manager. Paths outside the project are refused. */
   async reveal(path: string): Promise<{ opened: boolean }> {
     const { project } = this.#required()
-    const inside = relative(project.folder, await canonicalFolder(path))
-    if (inside.startsWith('..') || !existsSync(path)) {
+    const inside = relative(await canonicalFolder(project.folder), await canonicalFolder(path))
+    if (inside.startsWith('..') || isAbsolute(inside) || !existsSync(path)) {
       throw new KineoError('input', 'This folder does not belong to the project', { where: path })
     }
     return { opened: (await this.#host.reveal?.(path)) ?? false }
@@ -279,9 +279,9 @@ async function rescan(project: Project, log: (line: string) => void): Promise<vo
 }
 
 async function openSampleFolder(): Promise<Project> {
-  const folder = join(await canonicalFolder(kineoHome()), 'Sample')
+  const folder = join(kineoHome(), 'Sample')
   const clips = join(folder, 'clips')
-  await renderSample(clips)
+  await renderSampleAside(clips)
   const project = Project.existsIn(folder)
     ? Project.open(folder)
     : Project.create(folder, { name: 'Sample', kind: 'videos', sourceFolder: clips, isSample: true })

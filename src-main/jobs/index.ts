@@ -1,4 +1,5 @@
 export { JobQueue } from './job-queue.ts'
 export type { JobQueueOptions } from './job-queue.ts'
+export { renderSampleAside } from './sample-process.ts'
 export { startWorkerProcess, workerLog } from './worker-process.ts'
 export type { StartWorker, WorkerEnd, WorkerProcess } from './worker-process.ts'

@@ -1,6 +1,8 @@
 import { describeError } from '../core/errors.ts'
 import { Project, WorkerLock } from '../project/index.ts'
+import { renderSample } from '../tasks/render-sample.ts'
 import { runJob } from './run-job.ts'
+import { sampleOption } from './sample-process.ts'
 
 /**
  * Entry of the process that works off a project's queue: `job-worker <project folder>`. It needs no host: what it does and
@@ -30,12 +32,13 @@ async function work(projectFolder: string): Promise<void> {
   }
 }
 
-const projectFolder = process.argv[2]
-if (projectFolder === undefined) {
-  console.error('usage: job-worker <project folder>')
+const [first, second] = process.argv.slice(2)
+if (first === undefined) {
+  console.error(`usage: job-worker <project folder>, or job-worker ${sampleOption} <folder>`)
   process.exit(2)
 }
-work(projectFolder).then(
+const done = first === sampleOption && second !== undefined ? renderSample(second) : work(first)
+done.then(
   // Native libraries may hold threads; the work is done.
   () => process.exit(0),
   (error: unknown) => {

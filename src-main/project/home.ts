@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, realpathSync } from 'node:fs'
 import { readFile, realpath } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
@@ -10,7 +10,12 @@ import { Project } from './project.ts'
 /** Folder that holds all projects: KINEO_HOME, or `Kineo` in the person's home folder. */
 export function kineoHome(): string {
   const set = process.env['KINEO_HOME']
-  return set === undefined || set === '' ? join(homedir(), 'Kineo') : resolve(set)
+  const folder = set === undefined || set === '' ? join(homedir(), 'Kineo') : resolve(set)
+  try {
+    return realpathSync(folder)
+  } catch {
+    return folder
+  }
 }
 
 /** The path by which a folder is known, whatever links or dots led to it. */

@@ -103,7 +103,7 @@ describe('opening a folder', () => {
     await events.until((event) => event.type === 'project')
     let clips: Clip[] = []
     const isKnown = ({ width, problem }: Clip): boolean => width !== null || problem !== null
-    for (let tries = 0; tries < 200 && !(clips.length > 0 && clips.every(isKnown)); tries++) {
+    for (let tries = 0; tries < 600 && !(clips.length > 0 && clips.every(isKnown)); tries++) {
       clips = await api.project.clips()
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
