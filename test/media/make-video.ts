@@ -27,7 +27,9 @@ export interface VideoOptions {
 export async function makeVideo(path: string, wanted: VideoOptions = {}): Promise<void> {
   const { width = 64, height = 48, frames = 6, rate = 10, seed = 0, options = [] } = wanted
   await mkdir(dirname(path), { recursive: true })
-  const source = `testsrc2=size=${width}x${height}:rate=${rate},hue=h=${(seed * 47) % 360}`
+  // With noise, because the test picture of old ffmpeg repeats itself.
+  const picture = `testsrc2=size=${width}x${height}:rate=${rate}`
+  const source = `${picture},hue=h=${(seed * 47) % 360},noise=alls=16:allf=t`
   await ffmpeg(
     ...['-f', 'lavfi', '-i', source, '-frames:v', String(frames)],
     ...['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', ...options, path],
