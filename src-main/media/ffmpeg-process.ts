@@ -76,7 +76,6 @@ export async function startFfmpeg(job: FfmpegJob): Promise<FfmpegProcess> {
   const ended = new Promise<FfmpegEnd>((resolve) => {
     const finish = (failure: string | null, log: string | null | undefined): void => {
       job.signal?.removeEventListener('abort', kill)
-      output.end()
       const messages = (log ?? '').split('\n').map((line) => line.trim())
       resolve({ failure, messages: messages.filter((line) => line !== '') })
     }
