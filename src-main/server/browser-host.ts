@@ -90,6 +90,11 @@ function createApp(
     if (context.req.path !== '/' || !access.redeem(context.req.query('token'))) {
       return context.text(noAccess, 401)
     }
+    // A browser that was given the link itself loses the used token from its address bar. One that comes from another
+    // site's link would not send the new cookie along with a redirect, and gets the page at once.
+    if (context.req.header('sec-fetch-site') === 'none') {
+      return context.body(null, 303, { Location: '/', 'Set-Cookie': access.cookie() })
+    }
     await next()
     context.res = withHeaders(context.res, { 'Set-Cookie': access.cookie() })
     return undefined

@@ -16,6 +16,9 @@ function opener(target: string): [command: string, args: string[]] {
   return ['xdg-open', [target]]
 }
 
+/** An opener that has not failed by then has found a program, in milliseconds. */
+const failsWithin = 1500
+
 /**
  * Opens an address in the browser, or a folder in the file manager.
  *
@@ -26,10 +29,14 @@ export function openOnDesktop(target: string): Promise<boolean> {
   const [command, args] = opener(target)
   return new Promise((resolve) => {
     const child = spawn(command, args, { stdio: 'ignore', detached: true, windowsHide: true })
-    child.once('error', () => resolve(false))
-    child.once('spawn', () => {
-      child.unref()
-      resolve(true)
-    })
+    child.unref()
+    const timer = setTimeout(() => resolve(true), failsWithin)
+    const finish = (opened: boolean): void => {
+      clearTimeout(timer)
+      resolve(opened)
+    }
+    child.once('error', () => finish(false))
+    // Windows' explorer ends with 1 when all is well.
+    child.once('exit', (code) => finish(code === 0 || process.platform === 'win32'))
   })
 }

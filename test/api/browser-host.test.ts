@@ -22,9 +22,9 @@ beforeAll(async () => {
 afterAll(() => host.dispose())
 
 /** fetch() may not set Host and Origin. */
-function rawStatus(headers: Record<string, string>, path = '/'): Promise<number> {
+function rawStatus(headers: Record<string, string>, path = '/', port = host.port): Promise<number> {
   return new Promise((resolve, reject) => {
-    const call = request({ host: '127.0.0.1', port: host.port, path, headers }, (response) => {
+    const call = request({ host: '127.0.0.1', port, path, headers }, (response) => {
       response.resume()
       resolve(response.statusCode ?? 0)
     })
@@ -58,6 +58,19 @@ describe('access to the browser host', () => {
       const again = await fetch(link)
       expect(again.status).toBe(401)
       expect(await again.text()).toContain('each link works once')
+    } finally {
+      await other.dispose()
+    }
+  })
+
+  it('takes the used token out of the address bar of a browser', async () => {
+    const other = new TestHost()
+    try {
+      const { pathname, search, host: name } = new URL(await other.start())
+      const path = `${pathname}${search}`
+      const status = await rawStatus({ host: name, 'sec-fetch-site': 'none' }, path, other.port)
+      expect(status).toBe(303)
+      expect(await rawStatus({ host: name, 'sec-fetch-site': 'none' }, path, other.port)).toBe(401)
     } finally {
       await other.dispose()
     }
