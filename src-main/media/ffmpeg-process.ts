@@ -57,7 +57,7 @@ export async function startFfmpeg(job: FfmpegJob): Promise<FfmpegProcess> {
   const output = new PassThrough({ autoDestroy: false, highWaterMark: 1 << 20 })
   const command = ffmpeg(job.input)
   command.setFfmpegPath(tools.ffmpeg)
-  skipCapabilityChecks(command)
+  mend(command)
   command.inputOptions(
     '-nostdin',
     '-v',
@@ -73,21 +73,28 @@ export async function startFfmpeg(job: FfmpegJob): Promise<FfmpegProcess> {
     killed = true
     command.kill('SIGKILL')
   }
-  const ended = new Promise<FfmpegEnd>((resolve) => {
+  const ended = new Promise<FfmpegEnd>((resolve, reject) => {
     const finish = (failure: string | null, log: string | null | undefined): void => {
       job.signal?.removeEventListener('abort', kill)
       const messages = (log ?? '').split('\n').map((line) => line.trim())
       resolve({ failure, messages: messages.filter((line) => line !== '') })
     }
-    command.on('error', (error: Error, _stdout: string | null, log: string | null) =>
-      finish(error.message, log),
-    )
+    command.on('error', (error: NodeJS.ErrnoException, _stdout: string | null, log: string | null) => {
+      if (error.syscall?.startsWith('spawn')) {
+        // Otherwise the output ends by itself when its last bytes were passed on, which may be later than the exit.
+        output.end()
+        reject(new KineoError('machine', 'Cannot start ffmpeg', { where: error.message, cause: error }))
+      }
+      finish(error.message, log)
+    })
     command.on('end', (_stdout: string | null, log: string | null) => finish(null, log))
     // A kill that came before the program was started found nothing to kill.
     command.on('start', () => {
       if (killed) command.kill('SIGKILL')
     })
   })
+  // Whoever waits for it later still learns of it.
+  ended.catch(() => undefined)
   job.signal?.addEventListener('abort', kill, { once: true })
   if (job.outputFile === undefined) command.pipe(output)
   else command.save(job.outputFile)
@@ -155,13 +162,32 @@ export async function runFfmpeg(
   }
 }
 
-/**
- * fluent-ffmpeg 2.1.3 first reads lists of formats and encoders in a layout that ffmpeg changed in 7 and 8, and refuses
- * to run. What it wants to know, we know.
- */
-function skipCapabilityChecks(command: ffmpeg.FfmpegCommand): void {
-  Object.assign(command, {
-    _checkCapabilities: (done: (error: null) => void) => done(null),
-    availableEncoders: (done: (error: null, encoders: object) => void) => done(null, {}),
-  })
+/** What a command of fluent-ffmpeg has besides its documented methods. */
+interface Internals {
+  _checkCapabilities(done: (error: null) => void): void
+  availableEncoders(done: (error: null, encoders: object) => void): void
+  _spawnFfmpeg(words: string[], options: object, started: unknown, ended: Ended): void
+}
+
+type Ended = (error: Error | undefined, output?: LineRing, log?: LineRing) => void
+
+interface LineRing {
+  get(): string
+}
+
+/** Mends what makes fluent-ffmpeg 2.1.3, which is no longer kept up, fail with the ffmpeg of today. */
+function mend(command: ffmpeg.FfmpegCommand): void {
+  const internals = command as ffmpeg.FfmpegCommand & Internals
+  const spawn = internals._spawnFfmpeg.bind(command)
+  const nothing: LineRing = { get: () => '' }
+  const mended: Internals = {
+    // It reads lists of formats and encoders in a layout that ffmpeg changed in 7 and 8, and refuses to run. What it
+    // wants to know, we know.
+    _checkCapabilities: (done) => done(null),
+    availableEncoders: (done) => done(null, {}),
+    // It breaks when the program cannot be started, as it then has no output to report.
+    _spawnFfmpeg: (words, options, started, ended) =>
+      spawn(words, options, started, (error, output, log) => ended(error, output ?? nothing, log ?? nothing)),
+  }
+  Object.assign(command, mended)
 }
