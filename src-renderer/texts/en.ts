@@ -219,8 +219,10 @@ export const english = {
   train: trainTexts,
   review: {
     title: 'Review',
-    fact: (runName: string, settings: TrainSettings, total: number) =>
-      `${runName}, ${settings.modelType === 'of' ? 'motion' : 'pictures'}, ${clips(total)} to check with`,
+    fact: (runName: string, settings: TrainSettings, right: number, total: number) =>
+      `${runName}, ${settings.modelType === 'of' ? 'motion' : 'pictures'}, ${count(right)} of ${clips(total)} right`,
+    answer: (truth: string, prediction: string) =>
+      truth === prediction ? `${truth} was recognised,` : `${truth} was taken for ${prediction},`,
     run: 'Run',
     empty: {
       title: 'No model to look at yet',

@@ -90,7 +90,7 @@ export async function wholeWay(checks: Checks, browser: Browser, host: Host, hom
       assert.ok(state !== null && state.classes.length >= 4)
       for (const each of state.classes) await page.getByRole('button', { name: each.name }).first().waitFor()
       assert.equal(await page.getByRole('option').count(), clips.length)
-      await page.getByText(`${clips.length} clips`, { exact: true }).waitFor()
+      await page.getByRole('main').getByText(`${clips.length} clips`, { exact: true }).waitFor()
     })
     await checks.check('Library filters by class and by part', async () => {
       const wanted = clips.filter((clip) => clip.className === clips[0]?.className)
