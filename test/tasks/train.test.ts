@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { readCheckpoint } from '../../src-main/engine/checkpoint/index.ts'
 import type { TensorMap } from '../../src-main/engine/index.ts'
 import { parseSpec, type Spec } from '../../src-main/spec/index.ts'
@@ -15,6 +15,9 @@ import {
   train,
 } from '../../src-main/tasks/index.ts'
 import { writeTinyDataset } from './tiny-dataset.ts'
+
+// A whole ResNet18 trains here, if only for steps; a loaded machine takes its time.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
 
 let root: string
 beforeAll(async () => {
@@ -180,23 +183,16 @@ describe('training', () => {
   })
 
   it('that diverges stops with the reason and names the last good checkpoint', async () => {
-    const spec = tinySpec('diverged', { epochs: 1, val: null })
-    await train(spec)
-    spec.train.num_epochs = 9
-    spec.train.optim.lr = 1e30
+    const good = join(root, 'whole/train/model_epoch_001.pth')
+    const spec = tinySpec('diverged', { epochs: 9, lr: 1e30, val: null })
     spec.train.optim.lr_steps = []
-    const error: unknown = await train(spec).catch((caught: unknown) => caught)
-    expect(error).toMatchObject({
+    spec.train.resume_training_checkpoint_path = good
+    await expect(train(spec)).rejects.toMatchObject({
       code: 'input',
       message: expect.stringContaining('The loss is not a number any more'),
-      remedy: expect.stringMatching(
-        /train\.optim\.lr \(now 1e\+30\).*model_epoch_\d+\.pth|ar_model_latest\.pth/,
-      ),
+      remedy: `Lower train.optim.lr (now 1e+30) or set train.clip_grad_norm, such as 5. The last good checkpoint is ${good}`,
     })
-    const latest = await readCheckpoint(join(root, 'diverged/train/ar_model_latest.pth'))
-    expect(
-      latest.parameters.get('fc_cls.weight')!.data.every((value) => Number.isFinite(Number(value))),
-    ).toBe(true)
+    expect(existsSync(join(root, 'diverged/train/ar_model_latest.pth'))).toBe(false)
   })
 
   it('is evaluated, used and exported from its checkpoint, the classes taken from it', async () => {

@@ -4,11 +4,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { stringify } from 'yaml'
 import { createTerminal } from '../../src-main/cli/terminal.ts'
 import { version } from '../../src-main/core/version.ts'
 import { writeTinyDataset } from '../tasks/tiny-dataset.ts'
+
+// Each test starts processes of its own; a loaded machine takes its time.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
 
 const launcher = fileURLToPath(new URL('../../src-main/cli/kineo.mjs', import.meta.url))
 
