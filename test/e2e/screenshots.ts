@@ -1,0 +1,78 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { BrowserContext, Page } from 'playwright-core'
+import sharp from 'sharp'
+import { chooseTheme, type ThemeName } from './appearance.ts'
+import { findChromium, launch } from './browser.ts'
+import { buildPage, Host, root } from './host.ts'
+import { until } from './until.ts'
+
+/** Makes the pictures of the README from the sample: `npm run screenshots`. Takes some minutes, since it trains. */
+const folder = join(root, 'docs/images')
+const shortRunEpochs = 3
+const longRunEpochs = 12
+const longRunShownAt = 9
+
+async function picture(page: Page, name: string, theme: ThemeName): Promise<void> {
+  await chooseTheme(page, theme)
+  await page.mouse.move(0, 0)
+  await page.waitForTimeout(600)
+  const shot = await page.screenshot()
+  await sharp(shot)
+    .png({ palette: true, colours: 192, dither: 0.6, compressionLevel: 9 })
+    .toFile(join(folder, `${name}.png`))
+  console.log(`docs/images/${name}.png`)
+}
+
+async function takeAll(context: BrowserContext, host: Host): Promise<void> {
+  const page = await context.newPage()
+  page.setDefaultTimeout(60_000)
+  await page.goto(host.link)
+  await page.getByText('This computer can train.').waitFor()
+  await picture(page, 'start', 'light')
+  const cookies = await context.cookies()
+  const { api, close } = host.client(cookies.map((each) => `${each.name}=${each.value}`).join('; '))
+
+  await page.getByRole('button', { name: 'Open sample' }).click()
+  await page.getByRole('option').first().waitFor({ timeout: 300_000 })
+  await page.getByRole('option').first().focus()
+  await picture(page, 'library', 'light')
+
+  const { settings } = await api.training.recommend()
+  const short = await api.training.start({ settings: { ...settings, epochs: shortRunEpochs } })
+  const runOf = async (runId: number) => (await api.runs.list()).find((run) => run.id === runId)
+  await until('the short run is checked', async () => (await runOf(short.runId))?.evaluated === true, 1200)
+  await page.keyboard.press('2')
+  await picture(page, 'dataset', 'light')
+  await page.keyboard.press('4')
+  await page.getByTestId('accuracy').waitFor()
+  await picture(page, 'review', 'dark')
+
+  const long = await api.training.start({ settings: { ...settings, epochs: longRunEpochs } })
+  const pointCount = async () => (await runOf(long.runId))?.points.length ?? 0
+  await page.reload()
+  await page.keyboard.press('3')
+  await until('the curves have a shape', async () => (await pointCount()) >= longRunShownAt, 1800)
+  await picture(page, 'train', 'light')
+  close()
+}
+
+const executablePath = findChromium()
+if (executablePath === null) {
+  console.log('No Chromium here: set CHROMIUM_PATH or install it (Debian: apt-get install chromium).')
+  process.exitCode = 1
+} else {
+  mkdirSync(folder, { recursive: true })
+  const home = mkdtempSync(join(tmpdir(), 'kineo-screenshots-'))
+  buildPage()
+  const host = await Host.start(home)
+  const browser = await launch(executablePath)
+  try {
+    await takeAll(await browser.newContext({ viewport: { width: 1280, height: 800 } }), host)
+  } finally {
+    await browser.close()
+    await host.stop()
+    rmSync(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
+  }
+}
