@@ -6,7 +6,7 @@ export function hasDisplay(
   env: NodeJS.ProcessEnv = process.env,
 ): boolean {
   if (platform === 'win32' || platform === 'darwin') return true
-  return Boolean(env['DISPLAY'] ?? '') || Boolean(env['WAYLAND_DISPLAY'] ?? '')
+  return Boolean(env['DISPLAY']) || Boolean(env['WAYLAND_DISPLAY'])
 }
 
 /** The program that opens an address or a folder with what the person has chosen for it. */

@@ -66,7 +66,7 @@ export type Clip = z.infer<typeof clip>
 export const projectState = z.object({
   name: z.string(),
   folder: z.string(),
-  /** The folder of class-named videos or the TAO dataset that was opened; null for the sample. */
+  /** The folder of class-named videos or the TAO dataset that was opened; the sample has its clips inside the project. */
   sourceFolder: z.string(),
   kind: z.enum(['videos', 'tao-dataset']),
   classes: z.array(actionClass),
