@@ -43,6 +43,11 @@ async function searchPython(modules: string[]): Promise<PythonSearch> {
  * @throws Error with the script's error output when it fails.
  */
 export async function runPython(python: string, script: string, args: readonly string[]): Promise<string> {
-  const { stdout } = await run(python, [script, ...args], { timeout: 120_000, maxBuffer: 64 * 2 ** 20 })
+  const { stdout } = await run(python, [script, ...args], {
+    // Without __pycache__ folders among the sources.
+    env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
+    timeout: 240_000,
+    maxBuffer: 64 * 2 ** 20,
+  })
   return stdout
 }
