@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
   EvaluationSession,
   TrainingSession,
@@ -13,6 +13,8 @@ import {
 } from '../../src-main/engine/index.ts'
 import { decodeModel } from '../../src-main/engine/onnx/model.ts'
 import { drawPatterns, movingPatterns } from './moving-patterns.ts'
+
+vi.setConfig({ testTimeout: 300_000 })
 
 const run = promisify(execFile)
 const python = '/usr/bin/python3'
