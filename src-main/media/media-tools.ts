@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { KineoError } from '../core/errors.ts'
 
 const run = promisify(execFile)
-const require = createRequire(import.meta.url)
+const requireFrom = createRequire(import.meta.url)
 
 /** The ffmpeg and ffprobe in use. */
 export interface MediaTools {
@@ -100,7 +100,7 @@ function findOnPath(name: string): string | undefined {
 /** The installer packages throw on platforms for which they carry nothing. */
 function carriedTool(packageName: string): string | undefined {
   try {
-    const carried: unknown = require(packageName)
+    const carried: unknown = requireFrom(packageName)
     if (typeof carried !== 'object' || carried === null || !('path' in carried)) return undefined
     // Inside a packaged app the program stands beside the archive, not in it.
     return String(carried.path).replace('app.asar', 'app.asar.unpacked')
