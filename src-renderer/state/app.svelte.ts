@@ -58,6 +58,7 @@ export class AppState {
     () =>
       this.training.recommendation !== null &&
       this.training.recommendation.blockedBy === null &&
+      this.training.invalid.length === 0 &&
       this.runs.learning === null &&
       !this.training.starting,
   )

@@ -7,6 +7,8 @@ export class Training {
   recommendation = $state.raw<Recommendation | null>(null)
   failure = $state.raw<Failure | null>(null)
   starting = $state(false)
+  /** Names of the settings whose fields hold no valid number now. */
+  invalid = $state.raw<readonly string[]>([])
   #changes = $state.raw<Partial<TrainSettings>>({})
   readonly settings: TrainSettings | null = $derived(
     this.recommendation === null ? null : { ...this.recommendation.settings, ...this.#changes },
@@ -37,6 +39,11 @@ export class Training {
       }
     }
     this.#changes = next
+  }
+
+  setValidity(name: string, valid: boolean): void {
+    if (valid === !this.invalid.includes(name)) return
+    this.invalid = valid ? this.invalid.filter((each) => each !== name) : [...this.invalid, name]
   }
 
   restore(): void {

@@ -128,6 +128,7 @@ export const trainTexts = {
   },
   verdict: {
     queued: { title: 'Waiting for its turn', body: 'Another job is running. This one starts by itself.' },
+    preparing: { title: 'Clips come first', body: 'The clips are prepared, then training starts by itself.' },
     starting: {
       title: 'Getting started',
       body: 'The network is built and the first clips are read. The first point comes with the end of epoch 1.',

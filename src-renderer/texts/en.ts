@@ -371,7 +371,6 @@ export const english = {
     summary: (title: string, epochs: number, last: string) =>
       `${title}, ${counted(epochs, 'epoch', 'epochs')}, last ${last}`,
     waiting: 'The first point comes with the end of epoch 1',
-    keys: 'Arrow keys move the reader',
   },
   commands: {
     label: 'Command palette',
