@@ -36,34 +36,49 @@ export interface InputAdjoint {
   matrix: number[]
 }
 
-/** How an axis is cut up: outputs a tile, and groups of tiles or rows; `null` decides by size. */
+/** How an axis is cut up. */
 export interface AxisCut {
+  /** Outputs a tile, 2 or 4: larger tiles need fewer products and more room for the transformed weights. */
   tile: number
+  /** Groups of tiles in the transform of the input; must divide the number of tiles. */
   segments: number
+  /** Groups of rows in its adjoint; must divide the size. */
   regions: number
 }
 
 const padding = 1
 
-/**
- * Tile and grouping for an axis. Short axes take the small tile, whose transformed weights are smaller: there are
- * few tiles to share them. Measured on 2 cores, see docs/benchmarks.md.
- */
-export function chooseCut(inputSize: number, stride: number): AxisCut {
-  const outputSize = Math.ceil(inputSize / stride)
-  const tile = outputSize <= 7 ? 2 : 4
-  if (stride !== 1 || outputSize % tile !== 0 || outputSize < 16) return { tile, segments: 1, regions: 1 }
-  const tiles = outputSize / tile
-  const tilesPerSegment = tiles > 8 && tiles % 2 === 0 ? 2 : 1
-  return { tile, segments: tiles / tilesPerSegment, regions: tiles % 2 === 0 ? 2 : 1 }
+/** Rows of activations whose products take as long as writing and reading one transformed kernel; measured. */
+const kernelRows = 48
+
+/** Transforms for all axes, with the tile that makes the least work for so many samples. */
+export function chooseAxes(
+  spatial: readonly number[],
+  stride: readonly number[],
+  batch: number,
+): AxisTransform[] {
+  const choices = [2, 4].map((tile) => {
+    const axes = spatial.map((size, axis) => {
+      const step = stride[axis] ?? 1
+      return axisTransform(size, step, chooseCut(size, step, tile))
+    })
+    const points = axes.reduce((product, axis) => product * axis.points, 1)
+    const tiles = axes.reduce((product, axis) => product * axis.segments * axis.tilesPerSegment, 1)
+    return { axes, work: points * (tiles * batch + kernelRows) }
+  })
+  return choices.reduce((best, next) => (next.work < best.work ? next : best)).axes
 }
 
-/** @param cut How to cut it up; by default as `chooseCut` decides. */
-export function axisTransform(
-  inputSize: number,
-  stride: number,
-  cut: AxisCut = chooseCut(inputSize, stride),
-): AxisTransform {
+/** Short axes stay whole; long ones are grouped so that the matrices hold few zeros. */
+function chooseCut(inputSize: number, stride: number, tile: number): AxisCut {
+  const tiles = inputSize / stride / tile
+  if (!Number.isInteger(tiles) || inputSize < 16) return { tile, segments: 1, regions: 1 }
+  const pairs = tiles > 8 && tiles % 2 === 0
+  return { tile, segments: pairs ? tiles / 2 : tiles, regions: pairs && stride === 1 ? 2 : 1 }
+}
+
+/** @throws Error when the cut does not divide the axis. */
+export function axisTransform(inputSize: number, stride: number, cut: AxisCut): AxisTransform {
   const outputSize = Math.ceil(inputSize / stride)
   const single = outputSize === 1
   const fast = single
@@ -75,6 +90,9 @@ export function axisTransform(
   const tiles = Math.ceil(outputSize / tile)
   const segments = single ? 1 : cut.segments
   const tilesPerSegment = tiles / segments
+  if (!Number.isInteger(tilesPerSegment) || !Number.isInteger(inputSize / cut.regions)) {
+    throw new Error(`an axis of ${inputSize} cannot be cut into ${segments} and ${cut.regions}`)
+  }
   const points = fast.input.length
   /** First input row under a tile; may lie before the axis. */
   const start = (index: number): number => index * tile * stride - padding

@@ -1,5 +1,6 @@
 import { item, type Lowering } from '../../autodiff/operation.ts'
 import type { Window } from '../../autodiff/operations.ts'
+import { chooseAxes } from './axis-transform.ts'
 import { WinogradTransform } from './transform.ts'
 
 /**
@@ -19,7 +20,7 @@ export const convolutionWinograd: Lowering<Window> = {
   lower: (graph, inputs, { stride }, shapes) => {
     const [batch = 1, inChannels = 1, ...spatial] = item(shapes.inputs, 0)
     const outChannels = item(shapes.output, 1)
-    const transform = new WinogradTransform(graph, spatial, stride, batch)
+    const transform = new WinogradTransform(graph, chooseAxes(spatial, stride, batch), batch)
     const values = transform.input(item(inputs, 0), inChannels)
     const kernel = transform.kernel(item(inputs, 1), inChannels, outChannels)
     return {

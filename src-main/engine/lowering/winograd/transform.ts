@@ -1,6 +1,6 @@
 import type { GraphBuilder } from '../../onnx/graph-builder.ts'
 import { elementCount, type GraphValue } from '../../onnx/shape-inference.ts'
-import { axisTransform, type AxisTransform } from './axis-transform.ts'
+import type { AxisTransform } from './axis-transform.ts'
 
 /**
  * The four transforms of a convolution with 3 taps an axis, for activations in [...spatial, N, C]. In this layout an
@@ -16,9 +16,9 @@ export class WinogradTransform {
   /** Rows of a transformed value: tiles of all axes times N. */
   readonly rows: number
 
-  constructor(graph: GraphBuilder, spatial: readonly number[], stride: readonly number[], batch: number) {
+  constructor(graph: GraphBuilder, axes: readonly AxisTransform[], batch: number) {
     this.#graph = graph
-    this.#axes = spatial.map((size, axis) => axisTransform(size, stride[axis] ?? 1))
+    this.#axes = axes
     this.#batch = batch
     this.points = product(this.#axes, (axis) => axis.points)
     this.rows = batch * product(this.#axes, tilesOf)
