@@ -1,7 +1,7 @@
 /** Entry of a thread that computes optical flow; see flow-pool.ts. */
 import { parentPort } from 'node:worker_threads'
 import { KineoError } from '../core/errors.ts'
-import { grayFlows, type GrayFlow } from './gray.ts'
+import type { GrayFlow } from './gray.ts'
 import { OpticalFlow, type FlowPreset } from './optical-flow.ts'
 
 /** A run of consecutive gray frames of one video. */
@@ -23,7 +23,11 @@ parentPort?.on('message', ({ width, height, preset, frames }: FlowRequest) => {
     if (!flow || made !== wanted) flow = OpticalFlow.create(width, height, preset)
     made = wanted
     flow.reset()
-    const pictures = grayFlows(frames, (gray) => flow?.next(gray) ?? null)
+    const pictures: GrayFlow[] = []
+    for (const frame of frames) {
+      const picture = flow.nextGray(frame)
+      if (picture) pictures.push(picture)
+    }
     const buffers = pictures.flatMap(({ u, v }) => [u.buffer as ArrayBuffer, v.buffer as ArrayBuffer])
     const answer: FlowAnswer = { pictures }
     parentPort?.postMessage(answer, buffers)

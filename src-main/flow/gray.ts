@@ -1,5 +1,3 @@
-import type { Flow } from './optical-flow.ts'
-
 /** Flow as pictures: one byte a pixel, 128 is no motion. */
 export interface GrayFlow {
   u: Uint8Array
@@ -23,7 +21,7 @@ export function rgbToGray(rgb: Uint8Array): Uint8Array {
 /**
  * Maps flow to gray as the preprocessing tool of TAO does (`max_rad` in convert_of.py of NVIDIA-AI-IOT's
  * tao_toolkit_recipes): each frame is scaled by its own longest motion r, at least 1 pixel, and a component x becomes
- * `trunc(x / r * 127.999 + 128)`, in single precision as there.
+ * `trunc(x / r * 127.999 + 128)`, in single precision as there. assembly/gray-mapping.ts does the same with SIMD.
  */
 export function flowToGray(u: Float32Array, v: Float32Array): GrayFlow {
   const { fround } = Math
@@ -43,17 +41,4 @@ export function flowToGray(u: Float32Array, v: Float32Array): GrayFlow {
     return gray
   }
   return { u: map(u), v: map(v) }
-}
-
-/** Flow pictures of a run of frames, from each to the next: one fewer than frames. */
-export function grayFlows(
-  frames: readonly Uint8Array[],
-  next: (gray: Uint8Array) => Flow | null,
-): GrayFlow[] {
-  const pictures: GrayFlow[] = []
-  for (const frame of frames) {
-    const flow = next(frame)
-    if (flow) pictures.push(flowToGray(flow.u, flow.v))
-  }
-  return pictures
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resourceFile } from '../core/entry.ts'
 import { KineoError } from '../core/errors.ts'
+import { flowToGray, type GrayFlow } from './gray.ts'
 
 export type FlowPreset = 'fast' | 'medium'
 
@@ -39,6 +40,9 @@ interface DisModule {
   grayAddress(): number
   uAddress(): number
   vAddress(): number
+  grayUAddress(): number
+  grayVAddress(): number
+  mapFlow(): void
   reset(): void
   next(): number
 }
@@ -101,10 +105,27 @@ export class OpticalFlow {
    * @returns Flow from the frame before to this one, or null for the first frame. The arrays are the caller's.
    */
   next(gray: Uint8Array): Flow | null {
+    if (!this.#advance(gray)) return null
+    return { u: this.#readFlow(this.#dis.uAddress()), v: this.#readFlow(this.#dis.vAddress()) }
+  }
+
+  /** As `next`, with the flow as the pictures that `flowToGray` gives. */
+  nextGray(gray: Uint8Array): GrayFlow | null {
+    if (this.#innerWidth !== this.width || this.#innerHeight !== this.height) {
+      const flow = this.next(gray)
+      return flow && flowToGray(flow.u, flow.v)
+    }
+    if (!this.#advance(gray)) return null
+    this.#dis.mapFlow()
+    const picture = (address: number): Uint8Array =>
+      new Uint8Array(this.#dis.memory.buffer, address, gray.length).slice()
+    return { u: picture(this.#dis.grayUAddress()), v: picture(this.#dis.grayVAddress()) }
+  }
+
+  #advance(gray: Uint8Array): boolean {
     const count = this.#innerWidth * this.#innerHeight
     this.#writeGray(gray, new Uint8Array(this.#dis.memory.buffer, this.#dis.grayAddress(), count))
-    if (this.#dis.next() === 0) return null
-    return { u: this.#readFlow(this.#dis.uAddress()), v: this.#readFlow(this.#dis.vAddress()) }
+    return this.#dis.next() !== 0
   }
 
   /** Starts anew: the next frame is a first one. */

@@ -174,6 +174,20 @@ describe('gray mapping', () => {
     expect([...flowToGray(Float32Array.of(7, -7, 3.5), new Float32Array(3)).u]).toEqual([255, 0, 191])
   })
 
+  it.each([
+    [320, 240],
+    [33, 27],
+    [5, 5],
+  ])('is the same within the flow module, for %d x %d', (width, height) => {
+    const random = new Random(width)
+    const frames = [0, 1].map(() => Uint8Array.from({ length: width * height }, () => random.integer(256)))
+    const [one, other] = [0, 1].map(() => OpticalFlow.create(width, height, 'fast'))
+    one!.next(frames[0]!)
+    expect(other!.nextGray(frames[0]!)).toBeNull()
+    const flow = one!.next(frames[1]!)!
+    expect(other!.nextGray(frames[1]!)).toEqual(flowToGray(flow.u, flow.v))
+  })
+
   it('turns RGB to gray as OpenCV does', () => {
     const rgb = [255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255, 10, 200, 90, 1, 1, 1]
     expect([...rgbToGray(Uint8Array.from(rgb))]).toEqual([76, 150, 29, 255, 131, 1])

@@ -5,6 +5,7 @@
  * the same frames give the same bits on every machine.
  */
 import { densify } from './densify'
+import { longestMotion, mapToGray } from './gray-mapping'
 import { enlarge, prepareColumns } from './enlarge'
 import { computeGradient, halve, Level, readGray } from './level'
 import { Patches, patchSize, searchPatches } from './patch-search'
@@ -24,6 +25,9 @@ let weights: usize = 0
 let gray: usize = 0
 let flowU: usize = 0
 let flowV: usize = 0
+let grayU: usize = 0
+let grayV: usize = 0
+let pixels: i32 = 0
 let frames: i32 = 0
 
 /**
@@ -65,9 +69,12 @@ export function create(
   columns = heap.alloc((<usize>width) << 2)
   weights = heap.alloc((<usize>width) << 2)
   prepareColumns(largest.width, width, columns, weights)
-  gray = heap.alloc(<usize>(width * height))
-  flowU = heap.alloc((<usize>(width * height)) << 2)
-  flowV = heap.alloc((<usize>(width * height)) << 2)
+  pixels = width * height
+  gray = heap.alloc(<usize>pixels)
+  grayU = heap.alloc(<usize>pixels)
+  grayV = heap.alloc(<usize>pixels)
+  flowU = heap.alloc((<usize>pixels) << 2)
+  flowV = heap.alloc((<usize>pixels) << 2)
 }
 
 /** Address of `width * height` bytes of gray: the next frame goes here. */
@@ -83,6 +90,23 @@ export function uAddress(): usize {
 /** Address of the vertical flow, `width * height` floats. */
 export function vAddress(): usize {
   return flowV
+}
+
+/** Address of the horizontal flow as gray, a byte a pixel. */
+export function grayUAddress(): usize {
+  return grayU
+}
+
+/** Address of the vertical flow as gray, a byte a pixel. */
+export function grayVAddress(): usize {
+  return grayV
+}
+
+/** Maps the flow to gray, as ../gray.ts describes. */
+export function mapFlow(): void {
+  const longest = longestMotion(flowU, flowV, pixels)
+  mapToGray(flowU, pixels, longest, grayU)
+  mapToGray(flowV, pixels, longest, grayV)
 }
 
 /** Forgets the frames seen so far. */
