@@ -8,6 +8,8 @@ export const workCommands: CommandSource = (app) => {
   const main = (step: Step, letter: string | null): string | null =>
     app.navigation.step === step && app.project.current !== null ? 'Ctrl+Enter' : letter
   const learning = app.runs.learning
+  const exportable = app.runs.exportable
+  const exported = exportable === null ? null : app.runs.exportedOf(exportable.id)
   return [
     {
       id: 'work.prepare',
@@ -61,11 +63,22 @@ export const workCommands: CommandSource = (app) => {
       title: texts.commands.exportOnnx,
       group: 'work',
       icon: 'export',
-      keys: main('export', 'E'),
+      keys: exported === null ? main('export', 'E') : 'E',
       enabled: app.canExport,
       run: () => {
         app.navigation.go('export')
         void app.exportChosen()
+      },
+    },
+    {
+      id: 'work.open-export',
+      title: texts.commands.openExport,
+      group: 'work',
+      icon: 'folder',
+      keys: exported === null ? null : main('export', null),
+      enabled: exported !== null,
+      run: () => {
+        if (exported !== null) void app.reveal(exported.folder)
       },
     },
   ]

@@ -109,7 +109,6 @@ export const trainTexts = {
   clipsPerSecond: (value: number) => `${value >= 10 ? Math.round(value) : value.toFixed(1)} clips/s`,
   ended: 'Ended',
   step: (step: number, steps: number) => `step ${step} of ${steps}`,
-  lossNow: (loss: number) => `loss ${loss.toFixed(3)}`,
   rightAnswers: 'Right answers',
   percentUnit: '%',
   loss: 'Loss',
@@ -124,7 +123,6 @@ export const trainTexts = {
     checked: 'Clips to check with',
     optimizer: 'Optimizer',
     optimizerFact: (settings: TrainSettings) => `SGD, ${counted(settings.batchSize, 'clip', 'clips')} a step`,
-    epochTime: 'Epochs done',
   },
   verdict: {
     queued: { title: 'Waiting for its turn', body: 'Another job is running. This one starts by itself.' },

@@ -1,5 +1,6 @@
-import type { Job, TrainSettings } from '../../src-main/api/contract/index.ts'
-import { bytes, clockTime, count, counted, listed, percent, remaining } from './format.ts'
+import type { Job } from '../../src-main/api/contract/index.ts'
+import { clockTime, count, counted, listed, remaining } from './format.ts'
+import { exportTexts, reviewTexts } from './en-result.ts'
 import { trainTexts } from './en-train.ts'
 
 const clips = (value: number): string => counted(value, 'clip', 'clips')
@@ -17,13 +18,11 @@ export const english = {
     connectionLost: 'Connection lost, trying again',
     connectionHint:
       'Work that is running goes on. If Kineo was started anew, open the address that it printed.',
-    connecting: 'Connecting',
     projectMenu: 'Project',
     recent: 'Opened before',
     closeProject: 'Close project',
     close: 'Close',
     loading: 'Loading',
-    details: 'Details',
     tryAgain: 'Try again',
     mark: {
       done: 'done',
@@ -202,7 +201,6 @@ export const english = {
     withFlowHelp: 'Optical flow between frames. Needed where motion, not looks, tells the classes apart.',
     imported: 'This folder is a dataset already. Nothing to prepare.',
     prepare: (value: number) => `Prepare ${clips(value)}`,
-    prepareAll: 'All clips prepared',
     preparing: 'Preparing',
     preparingFact: (done: number, total: number | null, unit: string) =>
       total === null ? `${count(done)} ${unit}` : `${count(done)} of ${count(total)} ${unit}`,
@@ -217,119 +215,8 @@ export const english = {
     preparedColumn: 'Prepared',
   },
   train: trainTexts,
-  review: {
-    title: 'Review',
-    fact: (runName: string, settings: TrainSettings, right: number, total: number) =>
-      `${runName}, ${settings.modelType === 'of' ? 'motion' : 'pictures'}, ${count(right)} of ${clips(total)} right`,
-    answer: (truth: string, prediction: string) =>
-      truth === prediction ? `${truth} was recognised,` : `${truth} was taken for ${prediction},`,
-    run: 'Run',
-    empty: {
-      title: 'No model to look at yet',
-      body: 'Train one first. It is checked on the validation clips as soon as it ends.',
-    },
-    evaluating: { title: 'Checking the model', body: 'Every validation clip is shown to it once.' },
-    noValidation: { title: 'Nothing to check with', body: 'This dataset has no validation clips.' },
-    goTrain: 'Go to Train',
-    rightOf: (right: number, total: number) => `${count(right)} of ${count(total)} right`,
-    meanClass: (fraction: number) => `${percent(fraction)} as the mean over classes`,
-    verdict: {
-      nothing: { title: 'Nothing was checked.', body: 'There were no validation clips.' },
-      allRight: (total: number) => `All ${clips(total)} right.`,
-      good: (right: number, total: number) => `Good: ${count(right)} of ${clips(total)} right.`,
-      partly: (right: number, total: number) => `Partly right: ${count(right)} of ${clips(total)}.`,
-      weak: (right: number, total: number) =>
-        `Hardly better than guessing: ${count(right)} of ${clips(total)} right.`,
-      weakAdvice: 'Train longer, add clips, or try motion instead of pictures.',
-      worst: (truth: string, prediction: string, times: number) =>
-        times === 1
-          ? `Most often wrong: ${truth} taken for ${prediction}, once.`
-          : `Most often wrong: ${truth} taken for ${prediction}, ${count(times)} times.`,
-      luck: (low: number, high: number) =>
-        `So few clips leave room for luck: the true value lies between ${Math.round(low * 100)} and ${Math.round(high * 100)} %.`,
-    },
-    confusion: 'Confusion',
-    numbers: 'Numbers',
-    counts: 'Counts',
-    percents: '%',
-    showTable: 'Show as table',
-    showMatrix: 'Show as matrix',
-    truthAxis: 'true',
-    rightAxis: 'right',
-    answerAxis: 'answer of the model',
-    right: 'right',
-    wrong: 'wrong',
-    cell: (truth: string, prediction: string, value: number) =>
-      truth === prediction
-        ? `${truth}: ${clips(value)} right`
-        : `${truth} taken for ${prediction}: ${clips(value)}`,
-    matrixLabel: 'Confusion matrix. Rows are the truth, columns the answer of the model',
-    perClass: 'By class',
-    byClassOf: (right: number, total: number) => `${count(right)} of ${count(total)}`,
-    list: {
-      mistakes: 'Mistakes',
-      cell: 'In this cell',
-      none: 'No mistakes',
-      noneBody: 'Every clip was recognised. Choose a cell to see its clips.',
-    },
-    showAll: 'Show all mistakes',
-    takenFor: 'was taken for',
-    recognised: 'was recognised',
-    sure: (score: number) => `${score.toFixed(2)} sure`,
-    scores: 'What the model thought',
-    looping: 'looping',
-    play: 'Play',
-    pause: 'Pause',
-    goExport: 'Go to Export',
-    noPicture: 'This clip has no video to show',
-    hints: { next: 'next clip', play: 'play, pause', cells: 'cells of the matrix' },
-  },
-  export: {
-    title: 'Export',
-    fact: (runName: string, right: number | null, total: number) =>
-      right === null ? runName : `${runName}, ${count(right)} of ${count(total)} right`,
-    empty: {
-      title: 'Nothing to export yet',
-      body: 'Train a model first. It can be exported as soon as it was checked.',
-    },
-    action: 'Export as ONNX',
-    again: 'Exported',
-    openFolder: 'Open folder',
-    copyPath: 'Copy path',
-    copyCode: 'Copy',
-    copied: 'Copied',
-    folderIsAt: (path: string) => `The folder is ${path}`,
-    verdict: {
-      open: {
-        title: 'Ready to export.',
-        body: 'One file for any computer: Python, Node, C++, C#. The label list lies beside it.',
-      },
-      done: (total: number) => ({
-        title: 'Exported.',
-        body: `${counted(total, 'file', 'files')} in the folder below. The model carries its labels and how to prepare clips.`,
-      }),
-      running: { title: 'Exporting.', body: 'Takes a few seconds.' },
-    },
-    onnx: 'ONNX',
-    onnxBody: 'Any computer. Python, Node, C++, C#.',
-    asTrained: (right: number, total: number) => `${count(right)} of ${count(total)}, as trained`,
-    folder: 'Folder',
-    files: 'Files',
-    file: 'File',
-    size: 'Size',
-    total: (value: number) => bytes(value),
-    notYet: 'The files appear here.',
-    facts: 'The model',
-    input: 'Input',
-    output: 'Output',
-    outputFact: (classCount: number) => `fc_pred, ${classCount} scores`,
-    inputFact: (name: string, channels: number, size: number) =>
-      `${name}, batch × ${channels} × ${size} × ${size}`,
-    classes: 'Classes',
-    looksAt: 'Looks at',
-    useIt: 'Use it',
-    language: 'Language',
-  },
+  review: reviewTexts,
+  export: exportTexts,
   jobs: {
     title: 'Jobs',
     none: 'No jobs',
@@ -388,6 +275,7 @@ export const english = {
     stopTraining: 'Stop training',
     newRun: 'Set up a new run',
     exportOnnx: 'Export as ONNX',
+    openExport: 'Open the folder of the exported model',
     nextStep: 'Next step',
     palette: 'Search or run a command',
     keys: 'Show all keys',

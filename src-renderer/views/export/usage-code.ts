@@ -1,10 +1,10 @@
-import type { Exported, Run } from '../../../src-main/api/contract/index.ts'
+import type { Run } from '../../../src-main/api/contract/index.ts'
 
 export type Language = 'python' | 'node'
 
 /** A few lines that run the exported model: names and shapes are those of this run. */
-export function usageCode(language: Language, exported: Exported, run: Run): string {
-  const file = exported.files.find((each) => each.name.endsWith('.onnx'))?.name ?? 'model.onnx'
+export function usageCode(language: Language, run: Run): string {
+  const file = 'model.onnx'
   const { frames, size, modelType } = run.settings
   const input = modelType === 'of' ? 'input_of' : 'input_rgb'
   const channels = frames * (modelType === 'of' ? 2 : 3)
