@@ -2,6 +2,12 @@ import { availableParallelism } from 'node:os'
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'
 import { KineoError } from '../../core/errors.ts'
 
+/**
+ * From version 1.30 ONNX Runtime reports its use to Microsoft and leaves a device identifier in the home folder, unless
+ * this is set before the first session. What people do with Kineo stays on their machine.
+ */
+process.env['ORT_DISABLE_TELEMETRY'] = '1'
+
 /** Tensors by name, as ONNX Runtime takes and gives them. */
 export type Feeds = Record<string, OrtTensor>
 
