@@ -103,6 +103,7 @@ export const trainTexts = {
   epoch: 'Epoch',
   of: (total: number) => `of ${total}`,
   timeLeft: 'Time left',
+  timeWaits: 'after some steps',
   doneAt: (time: string) => `at about ${time}`,
   speed: 'Speed',
   speedUnit: 'clips a second',
