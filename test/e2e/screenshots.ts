@@ -36,7 +36,13 @@ async function takeAll(context: BrowserContext, host: Host): Promise<void> {
 
   await page.getByRole('button', { name: 'Open sample' }).click()
   await page.getByRole('option').first().waitFor({ timeout: 300_000 })
+  await until(
+    'all clips were read',
+    async () => (await api.project.clips()).every((clip) => clip.durationSeconds !== null),
+    300,
+  )
   await page.getByRole('option').first().focus()
+  await page.waitForLoadState('networkidle')
   await picture(page, 'library', 'light')
 
   const { settings } = await api.training.recommend()
@@ -51,8 +57,8 @@ async function takeAll(context: BrowserContext, host: Host): Promise<void> {
 
   const long = await api.training.start({ settings: { ...settings, epochs: longRunEpochs } })
   const pointCount = async () => (await runOf(long.runId))?.points.length ?? 0
-  await page.reload()
-  await page.keyboard.press('3')
+  await page.goto(`${host.origin}/#train`)
+  await page.getByRole('heading', { name: 'Run 2' }).waitFor()
   await until('the curves have a shape', async () => (await pointCount()) >= longRunShownAt, 1800)
   await picture(page, 'train', 'light')
   close()
