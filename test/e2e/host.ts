@@ -5,7 +5,11 @@ import { createORPCClient } from '@orpc/client'
 import { RPCLink } from '@orpc/client/websocket'
 import type { ContractRouterClient } from '@orpc/contract'
 import { WebSocket } from 'ws'
+import { until } from './until.ts'
 import type { Contract } from '../../src-main/api/contract/index.ts'
+
+/** The contract as a client sees it. */
+export type Api = ContractRouterClient<Contract>
 
 export const root = resolve(import.meta.dirname, '../..')
 
@@ -30,6 +34,13 @@ export function buildPage(): void {
     stdio: 'inherit',
   })
   if (built.status !== 0) throw new Error('electron-vite build failed')
+}
+
+/** Stops all work: jobs outlive the host, so a test has to end its own. */
+export async function cancelJobs(api: Api): Promise<void> {
+  const isOpen = (job: { status: string }) => job.status === 'running' || job.status === 'queued'
+  for (const job of await api.jobs.list()) if (isOpen(job)) await api.jobs.cancel({ jobId: job.id })
+  await until('all jobs have ended', async () => !(await api.jobs.list()).some(isOpen), 60)
 }
 
 /** The real browser host in a process of its own, with a home folder of the test. */
@@ -68,7 +79,7 @@ export class Host {
   }
 
   /** A client of our own beside the page, with the page's session: what the page shows is compared with its answers. */
-  client(cookie: string): { api: ContractRouterClient<Contract>; close: () => void } {
+  client(cookie: string): { api: Api; close: () => void } {
     const socket = new WebSocket(`${this.origin.replace('http', 'ws')}/rpc`, {
       headers: { cookie, origin: this.origin },
     })

@@ -5,7 +5,7 @@ import type { BrowserContext, Page } from 'playwright-core'
 import sharp from 'sharp'
 import { chooseTheme, type ThemeName } from './appearance.ts'
 import { findChromium, launch } from './browser.ts'
-import { buildPage, Host, root } from './host.ts'
+import { buildPage, cancelJobs, Host, root } from './host.ts'
 import { until } from './until.ts'
 
 /** Makes the pictures of the README from the sample: `npm run screenshots`. Takes some minutes, since it trains. */
@@ -61,6 +61,7 @@ async function takeAll(context: BrowserContext, host: Host): Promise<void> {
   await page.getByRole('heading', { name: 'Run 2' }).waitFor()
   await until('the curves have a shape', async () => (await pointCount()) >= longRunShownAt, 1800)
   await picture(page, 'train', 'light')
+  await cancelJobs(api)
   close()
 }
 

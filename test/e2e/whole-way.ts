@@ -7,7 +7,7 @@ import { float32Data, float32Tensor, openSession } from '../../src-main/engine/r
 import { inspect, photograph, wide } from './appearance.ts'
 import { watchComplaints } from './browser.ts'
 import type { Checks } from './checks.ts'
-import type { Host } from './host.ts'
+import { cancelJobs, type Api, type Host } from './host.ts'
 import { tabTo } from './keyboard.ts'
 import { until } from './until.ts'
 
@@ -216,11 +216,10 @@ export async function wholeWay(checks: Checks, browser: Browser, host: Host, hom
       return Promise.resolve()
     })
   } finally {
+    await cancelJobs(api)
     client.close()
   }
 }
-
-type Api = ReturnType<Host['client']>['api']
 
 async function review(checks: Checks, page: Page, api: Api): Promise<void> {
   await page.keyboard.press('4')
@@ -247,6 +246,10 @@ async function review(checks: Checks, page: Page, api: Api): Promise<void> {
         .click()
     await plays(page.locator('.middle video'))
     assert.equal(await page.locator('.middle video').evaluate((video) => video.loop), true)
+    await page.keyboard.press(' ')
+    await until('Space pauses it', () => page.locator('.middle video').evaluate((video) => video.paused))
+    await page.keyboard.press(' ')
+    await plays(page.locator('.middle video'))
   })
   await checks.check(
     'keys only: arrows go through the matrix, Enter filters the list by its cell',
