@@ -79,7 +79,8 @@ export async function* decodeFrames(
 }
 
 async function judgeEnd(end: FfmpegEnd, frames: number, path: string, options: DecodeOptions): Promise<void> {
-  const complaint = end.messages.at(-1) ?? end.failure
+  // Without the address of the decoder, which says nothing to people.
+  const complaint = end.messages.at(-1)?.replace(/^\[(\w+)[^\]]* @ 0x[0-9a-f]+\]/, '$1:') ?? end.failure
   if (frames > 0) {
     if (complaint !== null) options.onDamage?.(complaint)
     return

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { isAbsolute, relative, resolve, sep } from 'node:path'
 import { stat } from 'node:fs/promises'
-import { describeError, isCancelled, KineoError, throwIfCancelled } from '../core/errors.ts'
+import { CancelledError, describeError, isCancelled, KineoError, throwIfCancelled } from '../core/errors.ts'
 import { RemainingTime } from '../core/progress.ts'
 import { ClipWriter } from '../dataset/clip-writer.ts'
 import { FlowPool, pairsInRequest, rgbToGray, type GrayFlow } from '../flow/index.ts'
@@ -217,7 +217,12 @@ class Run {
       }
     }
     await Promise.all(Array.from({ length: lanes }, lane))
-    throwIfCancelled(this.#hooks.signal)
+    if (this.#hooks.signal?.aborted) {
+      const whole = outcomes.filter((outcome) => outcome !== undefined && outcome.status !== 'failed').length
+      throw new CancelledError(
+        `Stopped with ${whole} of ${count(this.#clips.length, 'clip')} whole; start again to go on from there`,
+      )
+    }
     if (failure) throw failure.error
     await this.#removeStale()
     return outcomes

@@ -83,16 +83,14 @@ function planBatches(): Batch[] {
 
 async function renderBatch(folder: string, batch: Batch, signal: AbortSignal | undefined): Promise<void> {
   const { className, classIndex, split } = batch
-  const clips = batch.numbers
-    .map((number) => ({
-      number,
-      path: join(folder, split, className, `${className}_${String(number).padStart(2, '0')}.mp4`),
-    }))
-    .filter(({ path }) => !existsSync(path))
+  const paths = batch.numbers.map((number) =>
+    join(folder, split, className, `${className}_${String(number).padStart(2, '0')}.mp4`),
+  )
+  // All or none: the encoder carries a little over from clip to clip, and the same seed shall give the same files.
+  if (paths.every((path) => existsSync(path))) return
   const frames = function* (): Generator<Uint8Array> {
-    for (const { number } of clips) yield* renderClip(className, new Random(seed, classIndex, number))
+    for (const number of batch.numbers) yield* renderClip(className, new Random(seed, classIndex, number))
   }
-  const paths = clips.map(({ path }) => path)
   await encodeClips(paths, frames(), { width, height, frameRate, frameCount, signal })
 }
 
