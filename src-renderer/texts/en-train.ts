@@ -147,6 +147,10 @@ export const trainTexts = {
           ? `Validation rose from ${count(from)} to ${ofClips(to, total)} in the last ${epochs(over)}. Nothing to do.`
           : `Validation is at ${ofClips(to, total)}. Nothing to do.`,
     }),
+    upsAndDowns: (epoch: number, right: number, now: number, total: number) => ({
+      title: 'Learning, with ups and downs',
+      body: `Best so far ${ofClips(right, total)} in epoch ${epoch}, now ${count(now)}. Usual on the way. Nothing to do.`,
+    }),
     byHeart: (epoch: number, right: number, total: number) => ({
       title: 'Learning by heart',
       body: `Training still improves, validation has not since epoch ${epoch} (${ofClips(right, total)}). More clips help most; more epochs hardly will.`,

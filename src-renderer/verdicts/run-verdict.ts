@@ -41,7 +41,11 @@ function learningVerdict(run: Run): Verdict {
     if (sinceBest >= standstillEpochs && last.trainAccuracy - (last.valAccuracy ?? 0) > 0.25) {
       return { tone: 'warn', ...words.byHeart(best.epoch, right, run.valClipCount) }
     }
-    if (best.valAccuracy > chance * 1.5 && sinceBest < standstillEpochs) {
+    if (best.valAccuracy > chance * 1.5 && sinceBest > 1 && sinceBest < standstillEpochs) {
+      const now = rightOf(last.valAccuracy ?? 0, run.valClipCount)
+      return { tone: 'ok', ...words.upsAndDowns(best.epoch, right, now, run.valClipCount) }
+    }
+    if (best.valAccuracy > chance * 1.5 && sinceBest <= 1) {
       const before = rightOf(from.valAccuracy ?? 0, run.valClipCount)
       return { tone: 'ok', ...words.learningWell(before, right, run.valClipCount, last.epoch - from.epoch) }
     }

@@ -62,6 +62,12 @@ describe('the verdict on a run', () => {
     expect(verdict.body).toContain('from 6 to 22 of 30')
   })
 
+  it('says where the best was when the last epochs are worse', () => {
+    const verdict = runVerdict(run('training', points([6, 20, 28, 25, 24])))
+    expect(verdict.title).toBe('Learning, with ups and downs')
+    expect(verdict.body).toContain('28 of 30 in epoch 3, now 24')
+  })
+
   it('tells learning by heart from standing still', () => {
     const still = [10, 12, 12, 11, 12, 12, 11, 12]
     expect(runVerdict(run('training', points(still))).title).toBe('Learning by heart')
