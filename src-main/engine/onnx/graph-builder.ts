@@ -1,5 +1,5 @@
 import { version } from '../../core/version.ts'
-import type { Attribute, Dimension, OnnxNode, OnnxTensor, OnnxValueInfo, Shape } from './model.ts'
+import type { Attribute, OnnxNode, OnnxTensor, OnnxValueInfo, Shape } from './model.ts'
 import { elementTypes, encodeModel } from './model.ts'
 import { elementCount, inferShapes, type GraphValue } from './shape-inference.ts'
 
@@ -238,7 +238,7 @@ export class GraphBuilder {
 /** ONNX's number for a Cast to float32. */
 export const castToFloat32 = { to: elementTypes.float32 }
 
-export type { Dimension, GraphValue }
+export type { GraphValue }
 
 function bytesOf(data: Float32Array | BigInt64Array): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
