@@ -29,7 +29,8 @@ interface Found {
   className: string | null
 }
 
-const validationNames = ['val', 'test', 'valid', 'validation']
+/** The first of these that stands beside train/ is taken. */
+const validationNames = ['val', 'valid', 'validation', 'test']
 /** Sound is taken for a video that lost its picture: it is reported instead of passed over. */
 const soundExtensions = new Set('.aac .flac .m4a .mp3 .ogg .opus .wav .wma'.split(' '))
 
@@ -69,18 +70,17 @@ function unlabelled(source: string): Found {
 
 async function findVideos(root: string, plan: Plan): Promise<Found[]> {
   const { folders, files } = await list(root)
-  const splits = folders.filter((name) => name === 'train' || validationNames.includes(name))
-  if (
-    splits.includes('train') &&
-    splits.length === folders.length &&
-    !(await holdsVideos(join(root, 'train')))
-  ) {
-    const found: Found[] = []
-    for (const name of splits) {
-      const split = name === 'train' ? 'train' : 'val'
-      found.push(...(await findClasses(join(root, name), split, plan)))
+  const train = folders.find((name) => name.toLowerCase() === 'train')
+  if (train !== undefined && !(await holdsVideos(join(root, train)))) {
+    const found = await findClasses(join(root, train), 'train', plan)
+    if (found.length > 0) {
+      const names = validationNames.map((known) => folders.find((name) => name.toLowerCase() === known))
+      const val = names.find((name) => name !== undefined)
+      if (val !== undefined) found.push(...(await findClasses(join(root, val), 'val', plan)))
+      const others = folders.filter((name) => name !== train && name !== val)
+      if (others.length > 0) plan.notes.push(`Left out beside ${train}: ${others.join(', ')}`)
+      return found
     }
-    return found
   }
   const videos = candidates(root, files, plan)
   const labelled = await findClasses(root, null, plan)

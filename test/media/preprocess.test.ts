@@ -112,7 +112,11 @@ describe('the layout of the dataset', () => {
     await put('train/wave/a.mp4')
     await put('train/nod/b.mp4', 1)
     await put('test/wave/c.mp4', 2)
-    expect(places(await make())).toEqual(['train/nod/b', 'train/wave/a', 'val/wave/c'])
+    await put('unused/d.mp4', 3)
+    const notes: string[] = []
+    const report = await make({}, { onLine: (text: string) => notes.push(text) })
+    expect(places(report)).toEqual(['train/nod/b', 'train/wave/a', 'val/wave/c'])
+    expect(notes).toEqual(['Left out beside train: unused'])
   })
 
   it('knows a class named train from a split', async () => {
