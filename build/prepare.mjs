@@ -33,7 +33,7 @@ async function compile() {
   const partial = `${target}.${process.pid}.partial`
   const { error, stderr } = await compiler.main([
     join(sources, 'dis.ts'),
-    ...['--outFile', partial, '-O3', '--converge', '--noAssert', '--runtime', 'stub', '--enable', 'simd'],
+    ...['--outFile', partial, '-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd'],
     // No imports, and no warning that SIMD values cannot be handed to JavaScript: none is.
     ...['--use', 'abort=', '--disableWarning', '112'],
   ])
