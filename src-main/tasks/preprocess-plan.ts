@@ -175,20 +175,35 @@ async function setAside(
 async function groupBySource(found: readonly Found[], signal?: AbortSignal): Promise<Map<Found, Found>> {
   const groups = new Map<Found, Found>(found.map((clip) => [clip, clip]))
   const first = new Map<string, Found>()
+  const sizes = new Map<Found, number | undefined>()
+  for (const clip of found) sizes.set(clip, (await stat(clip.source).catch(() => undefined))?.size)
+  const twinSizes = repeated([...sizes.values()])
   for (const clip of found) {
-    const stem = `stem ${clip.className} ${stemOf(clip.source).toLowerCase()}`
-    // An empty or unreadable file shows nothing that another could share.
-    const hash = await contentHash(clip.source, signal).catch((error: unknown) => {
-      throwIfCancelled(signal)
-      return `unreadable ${clip.source} ${String(error)}`
-    })
-    for (const key of [stem, `content ${hash}`]) {
+    const keys = [`stem ${clip.className} ${stemOf(clip.source).toLowerCase()}`]
+    // Only files of one size can hold the same; reading all of a large collection would take long.
+    if (twinSizes.has(sizes.get(clip))) {
+      // An unreadable file shows nothing that another could share.
+      const hash = await contentHash(clip.source, signal).catch((error: unknown) => {
+        throwIfCancelled(signal)
+        return `unreadable ${clip.source} ${String(error)}`
+      })
+      keys.push(`content ${hash}`)
+    }
+    for (const key of keys) {
       const twin = first.get(key)
       if (twin) unite(groups, twin, clip)
       else first.set(key, clip)
     }
   }
   return groups
+}
+
+/** Values that stand more than once. */
+function repeated<T>(values: readonly T[]): Set<T> {
+  const seen = new Set<T>()
+  const twice = new Set<T>()
+  for (const value of values) (seen.has(value) ? twice : seen).add(value)
+  return twice
 }
 
 function unite(groups: Map<Found, Found>, a: Found, b: Found): void {
