@@ -25,7 +25,8 @@ const batchSize = 16
 const learningRate = 0.01
 const weightDecay = 5e-4
 const size = 112
-const seed = 1
+/** The default of a spec; 25 epochs on 99 clips are few, so other seeds give other counts (docs/benchmarks.md). */
+const seed = 1234
 const root = fileURLToPath(new URL('..', import.meta.url))
 const launcher = join(root, 'src-main', 'cli', 'kineo.mjs')
 const peerScript = join(root, 'bench', 'peers', 'train_gestures.py')
