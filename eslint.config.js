@@ -45,10 +45,6 @@ export default typescript.config(
   {
     files: ['src-renderer/**'],
     languageOptions: { globals: globals.browser },
-    rules: {
-      // State classes replace a whole map by a new one, which is reactive; none is changed in place.
-      'svelte/prefer-svelte-reactivity': 'off',
-    },
   },
   {
     files: ['**/*.svelte', '**/*.svelte.ts'],
