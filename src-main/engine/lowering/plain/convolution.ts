@@ -71,9 +71,10 @@ function mirror(graph: GraphBuilder, weight: GraphValue, kernel: readonly number
 }
 
 /**
- * dW = dY X^T over channel-major columns of the input. The taps of the last axis are laid out once; each tap of the
- * other axes is then a selection of rows and one matrix product, which needs far less memory than full columns.
- * Rows are selected by Gather: ONNX Runtime runs it on all threads, Slice on one.
+ * dW = dY X^T over columns of the input. The taps of the last axis are laid out once; each tap of the other axes is
+ * then a selection of rows and one matrix product, which needs far less memory than full columns. Rows are selected
+ * by Gather: ONNX Runtime runs it on all threads, Slice on one.
+ * Large images are multiplied sample by sample and summed, which spares transposing them; small ones all at once.
  */
 function weightGradient(
   graph: GraphBuilder,
@@ -83,26 +84,31 @@ function weightGradient(
 ): GraphValue {
   const [batch = 1, inChannels = 1, ...input] = knownShape(x)
   const [, outChannels = 1, ...output] = knownShape(gradient)
+  const bySample = elementCount(output) > outChannels
   const channelMajor = [1, 0, ...kernel.map((_, axis) => axis + 2)]
+  const arranged = (value: GraphValue): GraphValue =>
+    bySample ? value : graph.transpose(value, channelMajor)
   const last = kernel.length - 1
   const lastTaps = item(kernel, last)
   const lastOut = item(output, last)
   const padded = input.map((size, axis) => size + 2 * item(padding, axis))
+  const leading = elementCount(padded.slice(0, last))
   const columnRows = inChannels * lastTaps
 
-  const dy = graph.reshape(graph.transpose(gradient, channelMajor), [outChannels, -1])
+  const dy = graph.reshape(arranged(gradient), bySample ? [batch, outChannels, -1] : [outChannels, -1])
   const pads = [0, 0, ...padding]
-  const source = graph.pad(graph.transpose(x, channelMajor), pads, pads)
-  const leading = elementCount(padded.slice(0, last))
+  const source = graph.pad(arranged(x), pads, pads)
+  const tapShape = bySample ? [batch, inChannels, 1] : [inChannels, 1, batch]
   const taps = Array.from({ length: lastTaps }, (_, tap) => {
     const end = tap + (lastOut - 1) * item(stride, last) + 1
     const whole = end - tap === item(padded, last) && item(stride, last) === 1
     const columns = whole
       ? source
       : graph.slice(source, { starts: [tap], ends: [end], axes: [last + 2], steps: [item(stride, last)] })
-    return graph.reshape(columns, [inChannels, 1, batch, leading, lastOut])
+    return graph.reshape(columns, [...tapShape, leading, lastOut])
   })
-  const columns = graph.reshape(graph.concat(taps, 1), [columnRows, batch, leading, lastOut])
+  const columnShape = bySample ? [batch, columnRows] : [columnRows, batch]
+  const columns = graph.reshape(graph.concat(taps, bySample ? 2 : 1), [...columnShape, leading, lastOut])
 
   const rowTaps = offsets(kernel.slice(0, last), padded)
   const rowStarts = offsets(output.slice(0, last), padded, stride)
@@ -110,13 +116,10 @@ function weightGradient(
     const rows = rowStarts.map((start) => start + tap)
     const everyRow = rows.length === leading
     const selected = everyRow ? columns : graph.gather(columns, rows, 2)
-    const flat = graph.reshape(selected, [columnRows, -1])
-    return graph.reshape(graph.node('Gemm', [dy, flat], { transB: 1 }), [
-      outChannels,
-      inChannels,
-      1,
-      lastTaps,
-    ])
+    const product = bySample
+      ? graph.sum(graph.matMulTransB(dy, graph.reshape(selected, [batch, columnRows, -1])), [0])
+      : graph.node('Gemm', [dy, graph.reshape(selected, [columnRows, -1])], { transB: 1 })
+    return graph.reshape(product, [outChannels, inChannels, 1, lastTaps])
   })
   return graph.reshape(graph.concat(parts, 2), [outChannels, inChannels, ...kernel])
 }
