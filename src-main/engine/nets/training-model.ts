@@ -87,6 +87,7 @@ export function buildTrainingModel(options: TrainingModelOptions): TrainingModel
   }
   const statistics = new Map<string, BatchStatistics & { count: number }>()
   const activation = operations[options.activation]
+  const usesHwnc = [...options.plan.values()].some((lowering) => lowering !== 'plain')
 
   const layers: Layers<Variable> = {
     convolution: (x, name, layer) => {
@@ -103,7 +104,11 @@ export function buildTrainingModel(options: TrainingModelOptions): TrainingModel
     },
     activation: (x) => tape.apply(activation, [x], {}, 'activation').output,
     add: (a, b) => tape.apply(operations.add, [a, b], {}, 'add').output,
-    maxPool: (x, window) => tape.apply(operations.maxPool, [x], window, 'maxpool').output,
+    maxPool: (x, window) => {
+      const pooled = tape.apply(operations.maxPool, [x], window, 'maxpool').output
+      // The layout changes once, where the values are few, and not again before the head.
+      return usesHwnc ? tape.convert(pooled, 'hwnc') : pooled
+    },
     globalAveragePool: (x) => tape.apply(operations.globalAveragePool, [x], {}, 'avgpool').output,
     dropout: (x) => {
       const mask = tape.source(graph.input(stepNames.dropoutMask, x.shape))
