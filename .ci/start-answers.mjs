@@ -15,7 +15,10 @@ const fail = (why) => {
   stop()
   process.exit(1)
 }
-const timer = setTimeout(() => fail(`npm start printed no address within ${limitSeconds} s`), limitSeconds * 1000)
+const timer = setTimeout(
+  () => fail(`npm start printed no address within ${limitSeconds} s`),
+  limitSeconds * 1000,
+)
 child.on('exit', (code) => fail(`npm start ended with code ${code} before it printed an address`))
 
 let output = ''
@@ -29,7 +32,8 @@ child.stdout.on('data', async (chunk) => {
   child.removeAllListeners('exit')
   const response = await fetch(address)
   const page = await response.text()
-  if (!response.ok || !page.includes('<title>Kineo')) fail(`${address} answered ${response.status} without Kineo's page`)
+  if (!response.ok || !page.includes('<title>Kineo'))
+    fail(`${address} answered ${response.status} without Kineo's page`)
   console.log('npm start serves the page')
   stop()
   process.exit(0)

@@ -12,7 +12,9 @@ describe('the import rule', () => {
   })
 
   it('refuses an import upwards or sideways', () => {
-    expect(forbiddenImport('src-main/engine/index.ts', '../tasks/train.ts', false)).toContain('engine may not')
+    expect(forbiddenImport('src-main/engine/index.ts', '../tasks/train.ts', false)).toContain(
+      'engine may not',
+    )
     expect(forbiddenImport('src-main/core/errors.ts', '../engine/tensor.ts', true)).toContain('core may not')
     expect(forbiddenImport('src-main/tasks/train.ts', '../api/router.ts', false)).toContain('tasks may not')
     expect(forbiddenImport('src-main/extras/a.ts', '../core/errors.ts', false)).toContain('not a room')
