@@ -111,6 +111,7 @@ def main():
     parser.add_argument("--size", type=int, default=112)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lr", type=float, default=0.01)
+    parser.add_argument("--lr-steps", type=int, nargs="*", default=[], help="epochs after which lr falls to a tenth")
     parser.add_argument("--weight-decay", type=float, default=5e-4)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
@@ -126,6 +127,7 @@ def main():
     videos, labels = load_split(os.path.join(options.data, "train"), classes, options.mode, options.size)
     network = ResNet18(options.frames * (3 if options.mode == "rgb" else 2), len(classes))
     optimizer = torch.optim.SGD(network.parameters(), lr=options.lr, momentum=0.9, weight_decay=options.weight_decay)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, options.lr_steps, gamma=0.1)
     criterion = torch.nn.CrossEntropyLoss()
     seconds = time.perf_counter() - started
     right, best = 0, 0
@@ -143,6 +145,7 @@ def main():
             loss.backward()
             optimizer.step()
             total_loss += loss.item() * len(chosen)
+        schedule.step()
         spent = time.perf_counter() - started
         seconds += spent
         right = evaluate(network, validation, validation_labels, options.frames, options.batch)
