@@ -13,8 +13,13 @@ export function partialPath(path: string): string {
 /**
  * Writes a whole file or nothing: a reader sees the old content or the new one, also after a power cut.
  * Makes missing folders.
+ *
+ * @param data The content, or its parts in order, which are written as they come.
  */
-export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  data: string | Uint8Array | Iterable<Uint8Array>,
+): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   const partial = partialPath(path)
   try {

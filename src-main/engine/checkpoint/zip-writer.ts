@@ -1,7 +1,5 @@
-import { open, mkdir, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { partialPath } from '../../core/atomic-file.ts'
+import { writeFileAtomic } from '../../core/atomic-file.ts'
 import { KineoError } from '../../core/errors.ts'
 
 export interface ZipEntry {
@@ -36,21 +34,7 @@ export async function writeStoredZip(path: string, entries: readonly ZipEntry[])
   )
   if (upperBound > largestFile || entries.length > mostEntries)
     throw new KineoError('output', 'The checkpoint would be larger than 4 GiB', { where: path })
-  await mkdir(dirname(path), { recursive: true })
-  const partial = partialPath(path)
-  try {
-    const file = await open(partial, 'wx')
-    try {
-      await file.writeFile(zipParts(entries))
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(partial, path)
-  } catch (error) {
-    await rm(partial, { force: true })
-    throw error
-  }
+  await writeFileAtomic(path, zipParts(entries))
 }
 
 function* zipParts(entries: readonly ZipEntry[]): Generator<Uint8Array> {
