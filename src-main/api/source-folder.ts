@@ -4,7 +4,7 @@ import { KineoError } from '../core/errors.ts'
 import { isVideoFile } from '../media/index.ts'
 import type { FoundClip, Split } from '../project/index.ts'
 import { Project } from '../project/index.ts'
-import { planClips } from '../tasks/preprocess-plan.ts'
+import { planClips, validationNames } from '../tasks/preprocess-plan.ts'
 import { Concurrency } from './concurrency.ts'
 import { splitClips, splitSeed, validationFraction } from './split-clips.ts'
 
@@ -32,8 +32,6 @@ interface PreparedFolder {
   rgb: boolean
   flow: boolean
 }
-
-const validationNames = ['val', 'test', 'valid', 'validation']
 
 /** Stops a look at a folder that holds thousands of others. */
 class Budget {

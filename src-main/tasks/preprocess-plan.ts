@@ -29,8 +29,8 @@ interface Found {
   className: string | null
 }
 
-/** The first of these that stands beside train/ is taken. */
-const validationNames = ['val', 'valid', 'validation', 'test']
+/** Names of the folder beside train/ that is for validation; the first that is there is taken. */
+export const validationNames = ['val', 'valid', 'validation', 'test']
 /** Sound is taken for a video that lost its picture: it is reported instead of passed over. */
 const soundExtensions = new Set('.aac .flac .m4a .mp3 .ogg .opus .wav .wma'.split(' '))
 
