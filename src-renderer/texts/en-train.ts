@@ -26,8 +26,8 @@ export const trainTexts = {
   looksAt: 'Looks at',
   looksAtFact: (settings: TrainSettings) =>
     settings.modelType === 'of'
-      ? `Motion (optical flow), ${settings.frames} frames in a row`
-      : `Pictures, ${settings.frames} frames in a row`,
+      ? `Motion (optical flow), ${settings.frames} frames over the clip`
+      : `Pictures, ${settings.frames} frames over the clip`,
   network: 'Network',
   networkFact: (settings: TrainSettings) =>
     `ResNet-18, from zero, ${settings.size} × ${settings.size} pixels`,
