@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 import type { Checkpoint } from '../../src-main/engine/checkpoint/index.ts'
 import type { TensorMap } from '../../src-main/engine/index.ts'
 import { parseSpec } from '../../src-main/spec/index.ts'
-import { classNamesOf, resolveClassNames } from '../../src-main/tasks/class-names.ts'
-import { assertWeightsFit, networkOf } from '../../src-main/tasks/network.ts'
-import { preprocessingNotes, preprocessingOf } from '../../src-main/tasks/preprocessing.ts'
+import { classNamesOf, resolveClassNames } from '../../src-main/tasks/network/class-names.ts'
+import { assertWeightsFit, networkOf } from '../../src-main/tasks/network/spec-network.ts'
+import { preprocessingNotes, preprocessingOf } from '../../src-main/tasks/network/preprocessing.ts'
 
 function weights(shapes: Record<string, number[]>): TensorMap {
   return new Map(

@@ -1,7 +1,7 @@
-import { KineoError } from '../core/errors.ts'
-import type { NetworkConfig } from '../engine/index.ts'
-import type { TensorMap } from '../engine/tensor.ts'
-import type { Spec } from '../spec/index.ts'
+import { KineoError } from '../../core/errors.ts'
+import type { NetworkConfig } from '../../engine/index.ts'
+import type { TensorMap } from '../../engine/tensor.ts'
+import type { Spec } from '../../spec/index.ts'
 
 /** The network that a spec describes. */
 export function networkOf(spec: Spec, classCount: number): NetworkConfig {

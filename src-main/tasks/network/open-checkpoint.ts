@@ -1,9 +1,9 @@
-import { type Checkpoint, readCheckpoint } from '../engine/checkpoint/index.ts'
-import type { NetworkConfig } from '../engine/index.ts'
-import type { Spec } from '../spec/index.ts'
+import { type Checkpoint, readCheckpoint } from '../../engine/checkpoint/index.ts'
+import type { NetworkConfig } from '../../engine/index.ts'
+import type { Spec } from '../../spec/index.ts'
 import { resolveClassNames } from './class-names.ts'
-import type { TaskHooks } from './hooks.ts'
-import { assertWeightsFit, networkOf } from './network.ts'
+import type { TaskHooks } from '../hooks.ts'
+import { assertWeightsFit, networkOf } from './spec-network.ts'
 import { preprocessingNotes } from './preprocessing.ts'
 
 /** A trained network that fits the spec. */

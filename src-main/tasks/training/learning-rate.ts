@@ -1,4 +1,4 @@
-import type { Spec } from '../spec/index.ts'
+import type { Spec } from '../../spec/index.ts'
 
 /**
  * Learning rate of an epoch under `MultiStep`, as torch's MultiStepLR stepped once an epoch: `lr` times `lr_decay`

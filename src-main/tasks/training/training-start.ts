@@ -1,10 +1,10 @@
-import { KineoError } from '../core/errors.ts'
-import { readCheckpoint } from '../engine/checkpoint/index.ts'
-import { initialState, type NetworkConfig, type TrainingState } from '../engine/index.ts'
-import type { Spec } from '../spec/index.ts'
-import type { TaskHooks } from './hooks.ts'
-import { assertWeightsFit } from './network.ts'
-import { preprocessingNotes } from './preprocessing.ts'
+import { KineoError } from '../../core/errors.ts'
+import { readCheckpoint } from '../../engine/checkpoint/index.ts'
+import { initialState, type NetworkConfig, type TrainingState } from '../../engine/index.ts'
+import type { Spec } from '../../spec/index.ts'
+import type { TaskHooks } from '../hooks.ts'
+import { assertWeightsFit } from '../network/spec-network.ts'
+import { preprocessingNotes } from '../network/preprocessing.ts'
 import { findLatestCheckpoint } from './run-checkpoints.ts'
 
 /** Where a training run begins. */

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { parseSpec } from '../../src-main/spec/index.ts'
-import { learningRateAt } from '../../src-main/tasks/learning-rate.ts'
+import { learningRateAt } from '../../src-main/tasks/training/learning-rate.ts'
 import {
   argmax,
   classificationMetrics,
   confusionMatrix,
   crossEntropy,
   softmax,
-} from '../../src-main/tasks/metrics.ts'
+} from '../../src-main/tasks/evaluation/metrics.ts'
 import { formatFourDigits, formatRounded, formatStringList } from '../../src-main/tasks/python-text.ts'
 import { taoBlock } from '../../src-main/tasks/index.ts'
 

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { BatchLoader, type VideoSample } from '../dataset/index.ts'
-import type { Spec } from '../spec/index.ts'
+import { BatchLoader, type VideoSample } from '../../dataset/index.ts'
+import type { Spec } from '../../spec/index.ts'
 import { preprocessingOf } from './preprocessing.ts'
 
 /** Reads batches of training clips: random frames, crops and flips as the spec says. */

@@ -1,26 +1,26 @@
 import { join } from 'node:path'
-import { KineoError, throwIfCancelled } from '../core/errors.ts'
-import { RemainingTime } from '../core/progress.ts'
-import { version } from '../core/version.ts'
-import type { BatchLoader, VideoSample } from '../dataset/index.ts'
-import { writeCheckpoint } from '../engine/checkpoint/index.ts'
+import { KineoError, throwIfCancelled } from '../../core/errors.ts'
+import { RemainingTime } from '../../core/progress.ts'
+import { version } from '../../core/version.ts'
+import type { BatchLoader, VideoSample } from '../../dataset/index.ts'
+import { writeCheckpoint } from '../../engine/checkpoint/index.ts'
 import {
   EvaluationSession,
   type NetworkConfig,
   TrainingSession,
   type TrainingState,
-} from '../engine/index.ts'
-import type { TensorMap } from '../engine/tensor.ts'
-import type { Spec } from '../spec/index.ts'
-import { centerLoader, trainingLoader } from './clip-loader.ts'
-import type { EpochReport, TrainHooks } from './hooks.ts'
+} from '../../engine/index.ts'
+import type { TensorMap } from '../../engine/tensor.ts'
+import type { Spec } from '../../spec/index.ts'
+import { centerLoader, trainingLoader } from '../network/clip-loader.ts'
+import type { EpochReport, TrainHooks } from '../hooks.ts'
 import { learningRateAt } from './learning-rate.ts'
-import { argmax, crossEntropy } from './metrics.ts'
+import { argmax, crossEntropy } from '../evaluation/metrics.ts'
 import { MetricsCsv } from './metrics-csv.ts'
-import { preprocessingOf } from './preprocessing.ts'
+import { preprocessingOf } from '../network/preprocessing.ts'
 import { checkpointPath, pointLatestAt } from './run-checkpoints.ts'
-import { scoreClips } from './score-clips.ts'
-import { formatTimedelta, type StatusLog } from './status-log.ts'
+import { scoreClips } from '../evaluation/score-clips.ts'
+import { formatTimedelta, type StatusLog } from '../status-log.ts'
 import type { TrainingStart } from './training-start.ts'
 
 export interface TrainingPlan {

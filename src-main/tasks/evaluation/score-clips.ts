@@ -1,11 +1,11 @@
-import { throwIfCancelled } from '../core/errors.ts'
-import { RemainingTime } from '../core/progress.ts'
-import type { BatchLoader, VideoSample } from '../dataset/index.ts'
-import { EvaluationSession } from '../engine/index.ts'
-import type { Spec } from '../spec/index.ts'
-import { centerLoader } from './clip-loader.ts'
-import type { TaskHooks } from './hooks.ts'
-import type { TrainedNetwork } from './open-checkpoint.ts'
+import { throwIfCancelled } from '../../core/errors.ts'
+import { RemainingTime } from '../../core/progress.ts'
+import type { BatchLoader, VideoSample } from '../../dataset/index.ts'
+import { EvaluationSession } from '../../engine/index.ts'
+import type { Spec } from '../../spec/index.ts'
+import { centerLoader } from '../network/clip-loader.ts'
+import type { TaskHooks } from '../hooks.ts'
+import type { TrainedNetwork } from '../network/open-checkpoint.ts'
 
 /**
  * Runs the network over every clip that a center loader gives.

@@ -1,6 +1,6 @@
-import { KineoError } from '../core/errors.ts'
-import type { Checkpoint } from '../engine/checkpoint/index.ts'
-import type { Spec } from '../spec/index.ts'
+import { KineoError } from '../../core/errors.ts'
+import type { Checkpoint } from '../../engine/checkpoint/index.ts'
+import type { Spec } from '../../spec/index.ts'
 
 /** Class names in the order of their indices. */
 export function classNamesOf(labelMap: Readonly<Record<string, number>>): string[] {

@@ -1,6 +1,6 @@
-import type { JsonValue } from '../engine/checkpoint/index.ts'
-import type { Spec } from '../spec/index.ts'
-import { channelsPerFrame } from './network.ts'
+import type { JsonValue } from '../../engine/checkpoint/index.ts'
+import type { Spec } from '../../spec/index.ts'
+import { channelsPerFrame } from './spec-network.ts'
 
 /** How frames become the network's input; whoever uses a model outside Kineo must do the same. */
 export interface Preprocessing {

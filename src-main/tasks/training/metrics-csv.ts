@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { writeFileAtomic } from '../core/atomic-file.ts'
-import type { EpochReport } from './hooks.ts'
+import { writeFileAtomic } from '../../core/atomic-file.ts'
+import type { EpochReport } from '../hooks.ts'
 
 const header = 'epoch,train_loss,train_accuracy,val_loss,val_accuracy,learning_rate,clips_per_second,seconds'
 

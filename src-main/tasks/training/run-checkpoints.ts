@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { copyFile, link, rename, rm, symlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { partialPath } from '../core/atomic-file.ts'
+import { partialPath } from '../../core/atomic-file.ts'
 
 /** TAO's name for a checkpoint: `model_epoch_004.pth`. @param epoch From 0. */
 export function checkpointPath(folder: string, epoch: number): string {
