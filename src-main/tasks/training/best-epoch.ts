@@ -1,0 +1,54 @@
+import { z } from 'zod'
+import type { JsonValue } from '../../engine/checkpoint/index.ts'
+
+/** The figures of a validated epoch. */
+export interface ValidatedEpoch {
+  /** From 0. */
+  epoch: number
+  /** Fraction 0..1. */
+  accuracy: number
+  loss: number
+}
+
+const savedEpoch = z.object({ epoch: z.int().min(0), accuracy: z.number(), loss: z.number() })
+
+/**
+ * Knows the best epoch so far: the one with the highest validation accuracy, of equals the one with the lowest loss (few
+ * validation videos give few different accuracies), of these the first.
+ */
+export class BestEpoch {
+  #best: ValidatedEpoch | null
+
+  /** @param saved `state()` of the run that goes on; anything else begins anew. */
+  constructor(saved?: JsonValue) {
+    const parsed = savedEpoch.safeParse(saved)
+    this.#best = parsed.success ? parsed.data : null
+  }
+
+  get epoch(): ValidatedEpoch | null {
+    return this.#best
+  }
+
+  /** @returns True when `figures` are the best so far. */
+  observe(figures: ValidatedEpoch): boolean {
+    const best = this.#best
+    const better =
+      best === null ||
+      figures.accuracy > best.accuracy ||
+      (figures.accuracy === best.accuracy && figures.loss < best.loss)
+    if (better) this.#best = figures
+    return better
+  }
+
+  /**
+   * True when the best epoch lies `patience` or more epochs before `epoch`.
+   * @param patience 0 never ends training.
+   */
+  isStale(epoch: number, patience: number): boolean {
+    return patience > 0 && this.#best !== null && epoch - this.#best.epoch >= patience
+  }
+
+  state(): JsonValue {
+    return this.#best === null ? null : { ...this.#best }
+  }
+}
