@@ -25,7 +25,7 @@ export const roomsBelow: Readonly<Record<string, readonly string[]>> = {
 export const packageOwners: Readonly<Record<string, readonly string[]>> = {
   electron: ['desktop'],
   'onnxruntime-node': ['engine/runtime'],
-  'better-sqlite3': ['project'],
+  'better-sqlite3': ['project', 'core'],
   'fluent-ffmpeg': ['media'],
   '@ffmpeg-installer/ffmpeg': ['media'],
   '@ffprobe-installer/ffprobe': ['media'],

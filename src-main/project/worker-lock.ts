@@ -1,40 +1,24 @@
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
+import { FileLock } from '../core/file-lock.ts'
 
 /** Waiting time of a worker for the lock, so that somebody who only looks whether it is free does not turn it away. */
 const acquireTimeout = 2_000
 
-/** Keeps held locks from the garbage collector, which would close and so release them. */
-const held = new Set<Database.Database>()
-
-/**
- * The right to run jobs of one project. It is an exclusive lock on a file, held by the operating system for the
- * process that took it: it is gone at the moment when that process is, however it ended, on every platform, and a
- * process number that was given out again cannot be mistaken for the worker.
- */
+/** The right to run jobs of one project; see FileLock for what holds it. */
 export class WorkerLock {
-  readonly #connection: Database.Database
+  readonly #lock: FileLock
 
-  private constructor(connection: Database.Database) {
-    this.#connection = connection
+  private constructor(lock: FileLock) {
+    this.#lock = lock
   }
 
   /** @returns null while another process holds the lock. */
   static tryAcquire(projectFolder: string, timeout: number = acquireTimeout): WorkerLock | null {
-    const connection = new Database(join(projectFolder, 'worker.lock'), { timeout })
-    try {
-      connection.exec('BEGIN EXCLUSIVE')
-      held.add(connection)
-      return new WorkerLock(connection)
-    } catch (error) {
-      connection.close()
-      if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) return null
-      throw error
-    }
+    const lock = FileLock.tryAcquire(join(projectFolder, 'worker.lock'), timeout)
+    return lock === null ? null : new WorkerLock(lock)
   }
 
   release(): void {
-    held.delete(this.#connection)
-    this.#connection.close()
+    this.#lock.release()
   }
 }
