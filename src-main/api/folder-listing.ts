@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { KineoError } from '../core/errors.ts'
-import { isVideoFile } from '../media/index.ts'
+import { isVideoFile } from '../core/video-file.ts'
 import type { FolderListing } from './contract/index.ts'
 import { describeSourceFolder } from './source-folder.ts'
 

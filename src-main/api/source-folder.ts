@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { KineoError } from '../core/errors.ts'
-import { isVideoFile } from '../media/index.ts'
+import { isVideoFile } from '../core/video-file.ts'
 import type { FoundClip, Split } from '../project/index.ts'
 import { Project } from '../project/index.ts'
 import { planClips, validationNames } from '../tasks/preprocess-plan.ts'

@@ -1,4 +1,4 @@
 export { decodeFrames, type DecodedFrame, type DecodeOptions } from './decode.ts'
 export { encodeClips, makeProxy, thumbnail, type EncodeOptions, type ThumbnailOptions } from './encode.ts'
 export { ffmpegVersion, mediaTools, type MediaTools } from './media-tools.ts'
-export { isVideoFile, probe, type MediaInfo } from './probe.ts'
+export { probe, type MediaInfo } from './probe.ts'

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { open, stat } from 'node:fs/promises'
-import { extname, basename, resolve } from 'node:path'
+import { extname, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { z } from 'zod'
 import { CancelledError, KineoError } from '../core/errors.ts'
@@ -50,20 +50,10 @@ const report = z.object({
 })
 type Stream = z.infer<typeof stream>
 
-const videoExtensions = new Set(
-  '.3g2 .3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv'.split(
-    ' ',
-  ),
-)
 const playableCodecs = new Map([
   ['mp4', new Set(['h264', 'vp9', 'av1'])],
   ['webm', new Set(['vp8', 'vp9', 'av1'])],
 ])
-
-/** Whether the name is that of a video; hidden files (`._clip.mp4` of macOS) are not. */
-export function isVideoFile(path: string): boolean {
-  return !basename(path).startsWith('.') && videoExtensions.has(extname(path).toLowerCase())
-}
 
 /**
  * Reads what a media file holds.

@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from 'node:path'
-import { KineoError, throwIfCancelled } from '../core/errors.ts'
-import { Random } from '../core/random.ts'
-import { isVideoFile } from '../media/index.ts'
+import { KineoError } from '../core/errors.ts'
+import { isVideoFile } from '../core/video-file.ts'
+import { setAside } from '../dataset/set-aside.ts'
 
 /** One clip that is to be made out of one video. */
 export interface PlannedClip {
@@ -59,7 +57,10 @@ export async function planClips(
       remedy: 'Make one folder for each action, named after it, and put its videos inside',
     })
   }
-  if (valFraction !== null) await setAside(found, valFraction, seed, plan, signal)
+  if (valFraction !== null) {
+    requireUnsplit(found)
+    plan.notes.push(...(await setAside(found, valFraction, seed, signal)))
+  }
   plan.clips = nameClips(found)
   return plan
 }
@@ -127,18 +128,8 @@ async function list(folder: string): Promise<{ folders: string[]; files: string[
   return { folders, files }
 }
 
-/**
- * Sets part of each class aside for validation. Files with the same content, and files of one class with the same name
- * up to the extension, stay on one side, because they show the same scene. Every class with two such groups or more gets
- * at least one validation clip and keeps at least one for training.
- */
-async function setAside(
-  found: Found[],
-  fraction: number,
-  seed: number,
-  plan: Plan,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+/** @throws KineoError `usage` when the folders split the videos already, or some have no class. */
+function requireUnsplit(found: readonly Found[]): void {
   if (found.some(({ split }) => split !== null)) {
     throw new KineoError('usage', 'The input has train/ and val/ folders already', {
       remedy: 'Leave out --val',
@@ -149,77 +140,6 @@ async function setAside(
       remedy: 'Put them into class-named folders, or leave out --val',
     })
   }
-  const groups = await groupBySource(found, signal)
-  const classNames = [...new Set(found.map(({ className }) => className))]
-  for (const [classIndex, className] of classNames.entries()) {
-    const clips = found.filter((clip) => clip.className === className)
-    const open = [...new Set(clips.filter(({ split }) => split === null).map((clip) => groups.get(clip)))]
-    const wanted = clips.length * fraction
-    let aside = clips.filter(({ split }) => split === 'val').length
-    new Random(seed, classIndex).shuffle(open)
-    if (open.length < 2 && aside === 0) {
-      plan.notes.push(`Class ${className} has no validation clip: all its files show the same scene`)
-    }
-    for (const group of open.slice(0, -1)) {
-      // Half of a group too many is nearer than half of it too few.
-      const size = clips.filter((clip) => groups.get(clip) === group).length
-      if (aside > 0 && aside + size / 2 > wanted) continue
-      for (const clip of found) if (groups.get(clip) === group) clip.split = 'val'
-      aside += size
-    }
-  }
-  for (const clip of found) clip.split ??= 'train'
-}
-
-/** Maps every file to a representative of its group. */
-async function groupBySource(found: readonly Found[], signal?: AbortSignal): Promise<Map<Found, Found>> {
-  const groups = new Map<Found, Found>(found.map((clip) => [clip, clip]))
-  const first = new Map<string, Found>()
-  const sizes = new Map<Found, number | undefined>()
-  for (const clip of found) sizes.set(clip, (await stat(clip.source).catch(() => undefined))?.size)
-  const twinSizes = repeated([...sizes.values()])
-  for (const clip of found) {
-    const keys = [`stem ${clip.className} ${stemOf(clip.source).toLowerCase()}`]
-    // Only files of one size can hold the same; reading all of a large collection would take long.
-    if (twinSizes.has(sizes.get(clip))) {
-      // An unreadable file shows nothing that another could share.
-      const hash = await contentHash(clip.source, signal).catch((error: unknown) => {
-        throwIfCancelled(signal)
-        return `unreadable ${clip.source} ${String(error)}`
-      })
-      keys.push(`content ${hash}`)
-    }
-    for (const key of keys) {
-      const twin = first.get(key)
-      if (twin) unite(groups, twin, clip)
-      else first.set(key, clip)
-    }
-  }
-  return groups
-}
-
-/** Values that stand more than once. */
-function repeated<T>(values: readonly T[]): Set<T> {
-  const seen = new Set<T>()
-  const twice = new Set<T>()
-  for (const value of values) (seen.has(value) ? twice : seen).add(value)
-  return twice
-}
-
-function unite(groups: Map<Found, Found>, a: Found, b: Found): void {
-  const [keep, drop] = [groups.get(a), groups.get(b)]
-  if (!keep || keep === drop) return
-  for (const [clip, group] of groups) if (group === drop) groups.set(clip, keep)
-}
-
-/** SHA-256 of a file, in hexadecimal. */
-export async function contentHash(path: string, signal?: AbortSignal): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
-    throwIfCancelled(signal)
-    hash.update(chunk as Buffer)
-  }
-  return hash.digest('hex')
 }
 
 /** `<split>/<class>/<name>`, as much of it as there is. Names that differ only in their extension keep it. */

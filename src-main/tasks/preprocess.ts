@@ -4,12 +4,13 @@ import { stat } from 'node:fs/promises'
 import { CancelledError, describeError, isCancelled, KineoError, throwIfCancelled } from '../core/errors.ts'
 import { RemainingTime } from '../core/progress.ts'
 import { ClipWriter } from '../dataset/clip-writer.ts'
+import { contentHash } from '../dataset/set-aside.ts'
 import { FlowPool } from '../flow/index.ts'
 import { decodeFrames, mediaTools, probe } from '../media/index.ts'
 import { FlowWriting } from './flow-writing.ts'
 import type { TaskHooks } from './hooks.ts'
 import { DatasetFolder, isUnchanged, type ClipManifest, type ImageOptions } from './prepared-clip.ts'
-import { contentHash, count, planClips, requireApart, type PlannedClip } from './preprocess-plan.ts'
+import { count, planClips, requireApart, type PlannedClip } from './preprocess-plan.ts'
 
 export interface PreprocessOptions {
   /** One video, a folder of class-named folders of videos, or the same with train/ and val/ above. */

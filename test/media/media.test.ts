@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { CancelledError } from '../../src-main/core/errors.ts'
+import { isVideoFile } from '../../src-main/core/video-file.ts'
 import {
   decodeFrames,
   ffmpegVersion,
-  isVideoFile,
   makeProxy,
   probe,
   thumbnail,
