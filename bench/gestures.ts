@@ -3,8 +3,10 @@
  *
  *   npm run bench:gestures -- [--data ../shared/data/gestures] [--modes of,rgb] [--seeds 1234] [--epochs 25] [--quick]
  *
+ * Modes: of, rgb, of-consecutive, joint, of-3d.
+ *
  * The clips are prepared with `kineo preprocess` into a temporary folder that later runs use again. Both sides train
- * ResNet18 2D from scratch with the same settings on the same two cores, without validation in between, and are
+ * ResNet18 from scratch with the same settings on the same two cores, without validation in between, and are
  * then evaluated on one clip from the centre of each validation video. `seconds` is what each side reports for its
  * training. With several seeds (31 clips say little about one run) both sides train once with each, and the table has
  * the medians. The last line is one JSON object; `ratio` is the peer's time / ours.
@@ -32,11 +34,31 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const launcher = join(root, 'src-main', 'cli', 'kineo.mjs')
 const peerScript = join(root, 'bench', 'peers', 'train_gestures.py')
 
-const modes = {
-  of: { frames: 10, title: 'optical flow, 10 frames' },
-  rgb: { frames: 8, title: 'rgb, 8 frames' },
-} as const
-type Mode = keyof typeof modes
+interface Mode {
+  title: string
+  modelType: 'rgb' | 'of' | 'joint'
+  /** Frames of a clip; 0 for a stream that the network has not. */
+  rgbFrames: number
+  ofFrames: number
+  strategy: 'random_interval' | 'consecutive'
+  inputType: '2d' | '3d'
+}
+
+const flow: Mode = {
+  title: 'optical flow, 10 frames',
+  modelType: 'of',
+  rgbFrames: 0,
+  ofFrames: 10,
+  strategy: 'random_interval',
+  inputType: '2d',
+}
+const modes: ReadonlyMap<string, Mode> = new Map([
+  ['of', flow],
+  ['rgb', { ...flow, title: 'rgb, 8 frames', modelType: 'rgb', rgbFrames: 8, ofFrames: 0 }],
+  ['of-consecutive', { ...flow, title: 'optical flow, 10 frames in a row', strategy: 'consecutive' }],
+  ['joint', { ...flow, title: 'rgb 3 + optical flow 10 frames', modelType: 'joint', rgbFrames: 3 }],
+  ['of-3d', { ...flow, title: 'optical flow, 10 frames, 3D', inputType: '3d' }],
+])
 
 interface Score {
   right: number
@@ -69,15 +91,15 @@ async function main(): Promise<void> {
     },
   })
   const epochs = values.quick ? 2 : Number(values.epochs)
-  const chosen = values.modes.split(',').map((mode) => mode.trim())
+  const chosen = values.modes.split(',').map((name) => name.trim())
   const seeds = values.seeds.split(',').map(Number)
   const counts = [epochs, ...seeds]
   if (
-    !chosen.every((mode): mode is Mode => mode in modes) ||
+    !chosen.every((name) => modes.has(name)) ||
     !counts.every((value) => Number.isSafeInteger(value) && value >= 1)
   ) {
     throw new MissingPart(
-      'Usage: npm run bench:gestures -- [--data FOLDER] [--modes of,rgb] [--seeds 1,2,3] [--epochs 25] [--quick]',
+      `Usage: npm run bench:gestures -- [--data FOLDER] [--modes ${[...modes.keys()].join(',')}] [--seeds 1,2,3] [--epochs 25] [--quick]`,
     )
   }
   const work = join(tmpdir(), 'kineo-bench-gestures')
@@ -90,18 +112,19 @@ async function main(): Promise<void> {
   const peerReason = await whyNoPeer()
   if (peerReason !== null) console.log(`No comparison with PyTorch: ${peerReason}`)
 
-  const results: Partial<Record<Mode, ModeResult>> = {}
-  for (const mode of chosen) {
+  const results: Record<string, ModeResult> = {}
+  for (const name of chosen) {
+    const mode = modes.get(name) ?? flow
     const ours = new Map<number, Score>()
     const peers = new Map<number, Score>()
     for (const seed of seeds) {
-      console.log(`\n${modes[mode].title}: ${epochs} epochs, seed ${seed}`)
-      ours.set(seed, await trainOurs(mode, { work, dataset, classNames, epochs, seed }))
+      console.log(`\n${mode.title}: ${epochs} epochs, seed ${seed}`)
+      ours.set(seed, await trainOurs(name, mode, { work, dataset, classNames, epochs, seed }))
       if (peerReason === null) peers.set(seed, await trainPeer(mode, { dataset, epochs, seed }))
     }
     const our = overSeeds(ours)
     const peer = peerReason === null ? overSeeds(peers) : null
-    results[mode] = { ours: our, peer, ratio: peer === null ? null : round(peer.seconds / our.seconds) }
+    results[name] = { ours: our, peer, ratio: peer === null ? null : round(peer.seconds / our.seconds) }
   }
   console.log('')
   printTable(results)
@@ -127,17 +150,23 @@ interface Setting {
   seed: number
 }
 
-async function trainOurs(mode: Mode, { work, dataset, classNames, epochs, seed }: Setting): Promise<Score> {
-  const results = join(work, `kineo-${mode}`)
+async function trainOurs(
+  name: string,
+  mode: Mode,
+  { work, dataset, classNames, epochs, seed }: Setting,
+): Promise<Score> {
+  const results = join(work, `kineo-${name}`)
   await rm(results, { recursive: true, force: true })
   await mkdir(results, { recursive: true })
   const specFile = join(results, 'spec.yaml')
   const spec = {
     results_dir: results,
     model: {
-      model_type: mode,
-      [`${mode}_seq_length`]: modes[mode].frames,
-      sample_strategy: 'random_interval',
+      model_type: mode.modelType,
+      input_type: mode.inputType,
+      ...(mode.rgbFrames > 0 ? { rgb_seq_length: mode.rgbFrames } : {}),
+      ...(mode.ofFrames > 0 ? { of_seq_length: mode.ofFrames } : {}),
+      sample_strategy: mode.strategy,
       input_height: size,
       input_width: size,
       dropout_ratio: 0,
@@ -150,8 +179,10 @@ async function trainOurs(mode: Mode, { work, dataset, classNames, epochs, seed }
       augmentation_config: {
         train_crop_type: 'no_crop',
         horizontal_flip_prob: 0,
-        [`${mode}_input_mean`]: [0.5],
-        [`${mode}_input_std`]: [0.5],
+        rgb_input_mean: [0.5],
+        rgb_input_std: [0.5],
+        of_input_mean: [0.5],
+        of_input_std: [0.5],
       },
     },
     train: {
@@ -187,7 +218,8 @@ async function trainPeer(
   const output = await run(
     ...onTwoCores(python, [
       peerScript,
-      ...['--data', dataset, '--mode', mode, '--frames', String(modes[mode].frames)],
+      ...['--data', dataset, '--rgb-frames', String(mode.rgbFrames), '--of-frames', String(mode.ofFrames)],
+      ...['--strategy', mode.strategy, ...(mode.inputType === '3d' ? ['--volume'] : [])],
       ...['--epochs', String(epochs), '--size', String(size), '--batch', String(batchSize)],
       ...['--lr', String(learningRate), '--weight-decay', String(weightDecay)],
       ...['--lr-steps', ...learningRateSteps.map(String)],
@@ -254,11 +286,11 @@ function run(command: string, args: string[], show: 'shown' | 'quiet' = 'shown')
   })
 }
 
-function printTable(results: Partial<Record<Mode, ModeResult>>): void {
+function printTable(results: Record<string, ModeResult>): void {
   console.table(
     Object.fromEntries(
-      Object.entries(results).map(([mode, { ours, peer, ratio }]) => [
-        mode,
+      Object.entries(results).map(([name, { ours, peer, ratio }]) => [
+        name,
         {
           'Kineo right': `${ours.right} of ${ours.total}`,
           'Kineo s': ours.seconds,
