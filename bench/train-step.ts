@@ -12,7 +12,7 @@ import { Random } from '../src-main/core/random.ts'
 import {
   TrainingSession,
   initialState,
-  inputShape,
+  networkInputs,
   type LoweringChoice,
   type NetworkConfig,
 } from '../src-main/engine/index.ts'
@@ -45,11 +45,13 @@ const network: NetworkConfig = {
   modelType,
   backbone: 'resnet_18',
   inputType: '2d',
-  sequenceLength: channels / (modelType === 'rgb' ? 3 : 2),
+  rgbSequenceLength: channels / 3,
+  ofSequenceLength: channels / 2,
   height: Number(values.height),
   width: Number(values.width),
   classCount: Number(values.classes),
   dropoutRatio: 0,
+  fusionFeatures: 64,
 }
 
 interface Timed {
@@ -78,7 +80,8 @@ function startPeer(): { step: () => Promise<Timed | null>; stop: () => void } {
 }
 
 const random = new Random(1)
-const size = inputShape(network, batch).reduce((product, value) => product * value, 1)
+const [{ shape = [] } = {}] = networkInputs(network, batch)
+const size = shape.reduce((product, value) => product * value, 1)
 const input = new Float32Array(size).map(() => random.normal())
 const labels = Int32Array.from({ length: batch }, (_, i) => i % network.classCount)
 const session = await TrainingSession.create({
@@ -93,7 +96,7 @@ session.load(initialState(network, 1))
 async function ourStep(): Promise<Timed> {
   const started = performance.now()
   const hyper = { learningRate: 0.01, momentum: 0.9, weightDecay: 1e-4 }
-  const { loss } = await session.step({ input, labels, count: batch }, hyper, [])
+  const { loss } = await session.step({ inputs: { [modelType]: input }, labels, count: batch }, hyper, [])
   return { milliseconds: performance.now() - started, loss }
 }
 

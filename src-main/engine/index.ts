@@ -1,5 +1,13 @@
 export type { Tensor, TensorMap } from './tensor.ts'
-export { inputName, inputShape, outputName, type NetworkConfig } from './nets/network.ts'
+export { streamsOf, type Stream, type StreamInputs } from '../core/streams.ts'
+export {
+  networkInputs,
+  outputName,
+  sequenceLengthOf,
+  type Backbone,
+  type NetworkConfig,
+  type NetworkInput,
+} from './nets/network.ts'
 export { initialState, type TrainingState } from './nets/parameters.ts'
 export { buildInferenceModel } from './nets/inference-model.ts'
 export type { LoweringChoice } from './nets/lowering-plan.ts'

@@ -34,11 +34,13 @@ test('torch.load(weights_only=True) opens a checkpoint, and torch computes and o
     modelType: 'of',
     backbone: 'resnet_18',
     inputType: '2d',
-    sequenceLength: 10,
+    rgbSequenceLength: 3,
+    ofSequenceLength: 10,
     height: 64,
     width: 64,
     classCount: 4,
     dropoutRatio: 0,
+    fusionFeatures: 64,
   }
   const count = 3
   const parameters: TensorMap = new Map(
@@ -81,7 +83,7 @@ test('torch.load(weights_only=True) opens a checkpoint, and torch computes and o
     expect(result.names).toEqual([...parameters.keys()].map((name) => `model.${name}`))
 
     const session = await EvaluationSession.create({ network, parameters, threads: 1 })
-    const logits = await session.logits(input, count)
+    const logits = await session.logits({ of: input }, count)
     await session.dispose()
     expect(result.logits).toHaveLength(logits.length)
     logits.forEach((value, i) => expect(Math.abs(value - result.logits[i]!)).toBeLessThan(1e-4))

@@ -17,11 +17,13 @@ const network: NetworkConfig = {
   modelType: 'of',
   backbone: 'resnet_18',
   inputType: '2d',
-  sequenceLength: 10,
+  rgbSequenceLength: 3,
+  ofSequenceLength: 10,
   height: 112,
   width: 96,
   classCount: 2,
   dropoutRatio: 0.25,
+  fusionFeatures: 64,
 }
 
 let folder: string
@@ -118,7 +120,7 @@ describe('a checkpoint of Kineo', () => {
   test('of a whole ResNet18 with momentum is written in about a second and back to the bit', async () => {
     const parameters: TensorMap = new Map()
     const momentum: TensorMap = new Map()
-    for (const { name, shape, kind } of stateEntries({ ...network, sequenceLength: 3 })) {
+    for (const { name, shape, kind } of stateEntries({ ...network, ofSequenceLength: 3 })) {
       parameters.set(name, parameter(name, shape))
       if (kind === 'weight') momentum.set(name, parameter(`${name}.momentum`, shape))
     }
@@ -378,7 +380,7 @@ describe('refuses, with a reason and without running anything,', () => {
   })
 
   test("settings of Kineo's that do not fit", async () => {
-    await writeCheckpoint(path, { ...smallCheckpoint(), network: { ...network, sequenceLength: -1 } })
+    await writeCheckpoint(path, { ...smallCheckpoint(), network: { ...network, ofSequenceLength: -1 } })
     expect(await refusal(path)).toContain("Kineo's settings")
   })
 

@@ -66,6 +66,12 @@ const cases: Case[] = [
     tolerance: 2e-5,
   },
   {
+    operation: 'concat',
+    name: 'of two streams',
+    inputs: [{ shape: [3, 2] }, { shape: [3, 4] }],
+    tolerance: 2e-5,
+  },
+  {
     operation: 'maxPool',
     name: '3x3 stride 2',
     inputs: [{ shape: [2, 2, 7, 6], data: spread(random, 168) }],
@@ -92,6 +98,15 @@ const cases: Case[] = [
     operation: 'softmaxCrossEntropy',
     name: 'of two samples',
     inputs: [{ shape: [2, 3] }, { shape: [2, 3], data: Float32Array.of(0, 1, 0, 1, 0, 0), kind: 'constant' }],
+    tolerance: 2e-4,
+  },
+  {
+    operation: 'softmaxCrossEntropy',
+    name: 'of rows that sum to anything',
+    inputs: [
+      { shape: [3, 3] },
+      { shape: [3, 3], data: Float32Array.of(0.2, 1.5, 0.6, 0, 0, 0, 0.3, 0, 0.4), kind: 'constant' },
+    ],
     tolerance: 2e-4,
   },
 ]

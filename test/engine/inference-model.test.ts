@@ -9,7 +9,7 @@ import {
   TrainingSession,
   buildInferenceModel,
   initialState,
-  inputShape,
+  networkInputs,
 } from '../../src-main/engine/index.ts'
 import { decodeModel } from '../../src-main/engine/onnx/model.ts'
 import { drawPatterns, movingPatterns } from './moving-patterns.ts'
@@ -52,17 +52,17 @@ describe('the model for inference', () => {
   })
 
   it('takes optical flow as input_of with two planes a frame', () => {
-    const network = { ...movingPatterns, modelType: 'of' as const, sequenceLength: 10 }
+    const network = { ...movingPatterns, modelType: 'of' as const, ofSequenceLength: 10 }
     const flow = decodeModel(buildInferenceModel(network, initialState(network, 1).parameters, {}))
     expect(flow.inputs[0]).toMatchObject({ name: 'input_of', shape: ['batch', 20, 32, 32] })
-    expect(inputShape(network, 4)).toEqual([4, 20, 32, 32])
+    expect(networkInputs(network, 4)).toEqual([{ stream: 'of', name: 'input_of', shape: [4, 20, 32, 32] }])
   })
 
   it('gives the same logits for a clip alone as in a batch', async () => {
     const session = await EvaluationSession.create({ network: movingPatterns, parameters, threads: 2 })
     const batch = drawPatterns(1, 3)
-    const together = await session.logits(batch.input, 3)
-    const alone = await session.logits(batch.input.subarray(batch.input.length / 3), 1)
+    const together = await session.logits(batch.inputs, 3)
+    const alone = await session.logits({ rgb: batch.inputs.rgb.subarray(batch.inputs.rgb.length / 3) }, 1)
     alone.forEach((value, k) => {
       expect(value).toBeCloseTo(together[3 + k] ?? Number.NaN, 4)
     })

@@ -6,11 +6,13 @@ export const movingPatterns: NetworkConfig = {
   modelType: 'rgb',
   backbone: 'resnet_18',
   inputType: '2d',
-  sequenceLength: 3,
+  rgbSequenceLength: 3,
+  ofSequenceLength: 3,
   height: 32,
   width: 32,
   classCount: 3,
   dropoutRatio: 0,
+  fusionFeatures: 8,
 }
 
 const shifts = [-3, 0, 3]
@@ -19,10 +21,10 @@ const shifts = [-3, 0, 3]
 export function drawPatterns(
   seed: number,
   count: number,
-): { input: Float32Array; labels: Int32Array; count: number } {
-  const { sequenceLength, height, width } = movingPatterns
+): { inputs: { rgb: Float32Array }; labels: Int32Array; count: number } {
+  const { rgbSequenceLength: sequenceLength, height, width } = movingPatterns
   const random = new Random(seed)
-  const input = new Float32Array(count * 3 * sequenceLength * height * width)
+  const rgb = new Float32Array(count * 3 * sequenceLength * height * width)
   const labels = new Int32Array(count)
   let at = 0
   for (let sample = 0; sample < count; sample++) {
@@ -35,8 +37,8 @@ export function drawPatterns(
         for (let y = 0; y < height; y++)
           for (let x = 0; x < width; x++) {
             const column = Math.floor((x + 24 - frame * (shifts[label] ?? 0)) / 4)
-            input[at++] = (texture[Math.floor(y / 4) * 24 + column] ?? 0) * (1 + 0.1 * channel)
+            rgb[at++] = (texture[Math.floor(y / 4) * 24 + column] ?? 0) * (1 + 0.1 * channel)
           }
   }
-  return { input, labels, count }
+  return { inputs: { rgb }, labels, count }
 }

@@ -1,5 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { EvaluationSession, TrainingSession, type NetworkConfig } from '../../src-main/engine/index.ts'
+import {
+  EvaluationSession,
+  TrainingSession,
+  type NetworkConfig,
+  type StreamInputs,
+} from '../../src-main/engine/index.ts'
 import { stateEntries } from '../../src-main/engine/nets/parameters.ts'
 import { computeGradients } from '../../src-main/engine/runtime/gradients.ts'
 import type { TensorMap } from '../../src-main/engine/tensor.ts'
@@ -23,10 +28,16 @@ function parametersOf(network: NetworkConfig): TensorMap {
 
 function batchOf(
   name: string,
-  { count, channels, size, classes }: { count: number; channels: number; size: number; classes: number },
-): { input: Float32Array; labels: Int32Array; count: number } {
+  {
+    modelType = 'rgb',
+    count,
+    channels,
+    size,
+    classes,
+  }: { modelType?: 'rgb' | 'of'; count: number; channels: number; size: number; classes: number },
+): { inputs: StreamInputs; labels: Int32Array; count: number } {
   return {
-    input: uniform(`${name}/x`, [count, channels, size, size]),
+    inputs: { [modelType]: uniform(`${name}/x`, [count, channels, size, size]) },
     labels: labels(`${name}/labels`, count, classes),
     count,
   }
@@ -53,21 +64,23 @@ describe('the network with softplus in place of ReLU', () => {
     modelType: 'rgb',
     backbone: 'resnet_18',
     inputType: '2d',
-    sequenceLength: smooth.channels / 3,
+    rgbSequenceLength: smooth.channels / 3,
+    ofSequenceLength: 1,
     height: smooth.size,
     width: smooth.size,
     classCount: smooth.classes,
     dropoutRatio: 0,
+    fusionFeatures: 64,
   }
 
   test.each(['plain', 'winograd'] as const)(
     'has every gradient of PyTorch to 1e-4 with the lowering "%s"',
     async (lowering) => {
-      const { input, labels } = batchOf('smooth', smooth)
+      const { inputs, labels } = batchOf('smooth', smooth)
       const ours = await computeGradients({
         network,
         parameters: parametersOf(network),
-        input,
+        inputs,
         labels,
         activation: 'softplus',
         lowering,
@@ -97,11 +110,13 @@ describe.each([
       modelType: real.modelType,
       backbone: 'resnet_18',
       inputType: '2d',
-      sequenceLength: real.frames,
+      rgbSequenceLength: real.frames,
+      ofSequenceLength: real.frames,
       height: real.size,
       width: real.size,
       classCount: real.classes,
       dropoutRatio: 0,
+      fusionFeatures: 64,
     }
     const parameters = parametersOf(network)
     const batches = Array.from({ length: real.batches }, (_, i) =>
@@ -124,7 +139,7 @@ describe.each([
 
     test('gives the logits of PyTorch to 1e-4', async () => {
       const evaluation = await EvaluationSession.create({ network, parameters, threads })
-      const logits = await evaluation.logits(batches[0]!.input, real.count)
+      const logits = await evaluation.logits(batches[0]!.inputs, real.count)
       await evaluation.dispose()
       expect(largestDifference(logits, real.evaluationLogits)).toBeLessThan(1e-4)
     })

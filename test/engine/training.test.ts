@@ -102,7 +102,8 @@ describe('a training session', () => {
               for (let j = 0; j < 7; j++) {
                 const [row, column] = [2 * y + i - 3, 2 * x + j - 3]
                 if (row < 0 || row >= 32 || column < 0 || column >= 32) continue
-                sum += weight[(c * 7 + i) * 7 + j]! * batch.input[((n * 9 + c) * 32 + row) * 32 + column]!
+                sum +=
+                  weight[(c * 7 + i) * 7 + j]! * batch.inputs.rgb[((n * 9 + c) * 32 + row) * 32 + column]!
               }
           values.push(sum)
         }
@@ -116,10 +117,10 @@ describe('a training session', () => {
   it('treats a smaller last batch as a batch of exactly that size', async () => {
     const batch = drawPatterns(3, 3)
     session.load(start)
-    const whole = new Float32Array((batch.input.length / 3) * 4).fill(1e6)
-    whole.set(batch.input)
+    const whole = new Float32Array((batch.inputs.rgb.length / 3) * 4).fill(1e6)
+    whole.set(batch.inputs.rgb)
     const result = await session.step(
-      { ...batch, input: whole, labels: Int32Array.of(...batch.labels, 0) },
+      { ...batch, inputs: { rgb: whole }, labels: Int32Array.of(...batch.labels, 0) },
       hyper,
       [],
     )
@@ -170,9 +171,9 @@ describe('a training session', () => {
     await expect(session.step({ ...batch, labels: Int32Array.of(0, 1, 2, 3) }, hyper, [])).rejects.toThrow(
       'class 3',
     )
-    await expect(session.step({ ...batch, input: batch.input.subarray(1) }, hyper, [])).rejects.toThrow(
-      'too short',
-    )
+    await expect(
+      session.step({ ...batch, inputs: { rgb: batch.inputs.rgb.subarray(1) } }, hyper, []),
+    ).rejects.toThrow('too short')
     const { parameters } = initialState({ ...movingPatterns, classCount: 9 }, 1)
     expect(() => {
       session.load({ parameters, momentum: new Map() })
@@ -235,7 +236,7 @@ describe('training', () => {
       threads: 2,
     })
     const unseen = drawPatterns(9_000, 90)
-    const logits = await evaluation.logits(unseen.input, unseen.count)
+    const logits = await evaluation.logits(unseen.inputs, unseen.count)
     let correct = 0
     unseen.labels.forEach((label, sample) => {
       const row = [...logits.subarray(3 * sample, 3 * sample + 3)]

@@ -66,15 +66,17 @@ async function describeRuntime(): Promise<string> {
     modelType: 'rgb',
     backbone: 'resnet_18',
     inputType: '2d',
-    sequenceLength: 1,
+    rgbSequenceLength: 1,
+    ofSequenceLength: 1,
     height: 32,
     width: 32,
     classCount: 2,
     dropoutRatio: 0,
+    fusionFeatures: 64,
   }
   const session = await EvaluationSession.create({ network, parameters: initialState(network, 1).parameters })
   try {
-    const logits = await session.logits(new Float32Array(3 * 32 * 32).fill(0.5), 1)
+    const logits = await session.logits({ rgb: new Float32Array(3 * 32 * 32).fill(0.5) }, 1)
     if (logits.length !== 2 || !logits.every(Number.isFinite))
       throw new Error('the trial network gave no numbers')
   } finally {

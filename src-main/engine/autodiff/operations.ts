@@ -3,7 +3,7 @@ import { globalAveragePoolHwnc } from '../lowering/hwnc/global-average-pool.ts'
 import { convolutionPointwise } from '../lowering/hwnc/pointwise-convolution.ts'
 import { batchNormPlain } from '../lowering/plain/batch-norm.ts'
 import { convolutionPlain } from '../lowering/plain/convolution.ts'
-import { addAny, dropoutPlain, reluAny, softplusAny } from '../lowering/plain/elementwise.ts'
+import { addAny, concatPlain, dropoutPlain, reluAny, softplusAny } from '../lowering/plain/elementwise.ts'
 import { globalAveragePoolPlain, linearPlain, softmaxCrossEntropyPlain } from '../lowering/plain/head.ts'
 import { maxPoolPlain } from '../lowering/plain/max-pool.ts'
 import { convolutionWinograd } from '../lowering/winograd/convolution.ts'
@@ -45,6 +45,7 @@ interface OperationTable {
   relu: Operation<None>
   softplus: Operation<None>
   add: Operation<None>
+  concat: Operation<None>
   maxPool: Operation<Window>
   globalAveragePool: Operation<None>
   dropout: Operation<None>
@@ -93,6 +94,13 @@ export const operations: OperationTable = {
     lowerings: [addAny('nchw'), addAny('hwnc')],
   },
 
+  /** [N, A], [N, B], ... -> [N, A + B + ...] */
+  concat: {
+    name: 'concat',
+    shape: (shapes) => [item(item(shapes, 0), 0), shapes.reduce((total, shape) => total + item(shape, 1), 0)],
+    lowerings: [concatPlain],
+  },
+
   /** Of equal maxima the first in row-major order gets the gradient, as in torch. */
   maxPool: {
     name: 'maxPool',
@@ -121,7 +129,11 @@ export const operations: OperationTable = {
     lowerings: [linearPlain],
   },
 
-  /** logits [N, K], target probabilities [N, K] -> mean loss, a scalar */
+  /**
+   * logits [N, K], target [N, K] of any rows of zero or more -> -sum(target log softmax(logits)) / N, a scalar.
+   * Rows that sum to one give torch's cross_entropy. Its label smoothing is in the rows; class weights w are rows
+   * times w[class] N / sum of the batch's w[class].
+   */
   softmaxCrossEntropy: {
     name: 'softmaxCrossEntropy',
     shape: () => [],

@@ -1,54 +1,53 @@
-import { z } from 'zod'
 import { KineoError } from '../../core/errors.ts'
 import type { TensorMap } from '../tensor.ts'
+import { withBytes, type ByteSource, type ReadOptions } from './byte-source.ts'
 import type { Checkpoint, OptimizerSettings } from './checkpoint.ts'
-import { isWeight } from './parameter-order.ts'
-import { PickleError } from './pickle-reader.ts'
+import { parseKineoSettings } from './kineo-settings.ts'
+import { isWeight, withoutWrappers } from './parameter-order.ts'
+import { InertObject, PickleError } from './pickle-reader.ts'
 import type { TensorDecoder } from './tensor-decoder.ts'
-import { withTorchFile } from './torch-file.ts'
+import { TaoEncryptionError, taoEncryptionKey, withTorchFile } from './torch-file.ts'
 import { StoredTensor } from './torch-pickle.ts'
 
 type Dict = ReadonlyMap<unknown, unknown>
 
-const kineoSettings = z.object({
-  network: z
-    .object({
-      modelType: z.enum(['rgb', 'of']),
-      backbone: z.literal('resnet_18'),
-      inputType: z.literal('2d'),
-      sequenceLength: z.int().positive(),
-      height: z.int().positive(),
-      width: z.int().positive(),
-      classCount: z.int().positive(),
-      dropoutRatio: z.number().min(0).max(1),
-    })
-    .optional(),
-  classNames: z.array(z.string()).optional(),
-  extra: z.record(z.string(), z.json()),
-})
+/** Who wrote a `.pth`: Kineo, TAO (or another program on Lightning), or plain torch.save. */
+export type CheckpointOrigin = 'kineo' | 'tao' | 'torch'
 
 /**
- * Reads a checkpoint of Kineo or TAO (unencrypted), or a file with a bare state dict, such as torchvision's.
- * Floats become float32, whole numbers int64. A prefix that all names share (`model.`, `module.`) is dropped; names
- * are otherwise left as they are (torchvision's `fc.weight` stays). Nothing in the file is run.
+ * Reads a checkpoint of Kineo (with its key, when it is encrypted) or TAO (unencrypted), or a file with a bare state
+ * dict, such as torchvision's. Floats become float32, whole numbers int64. The wrappers' prefixes `model.` (Lightning)
+ * and `module.` (DistributedDataParallel) are dropped; names are otherwise left as they are (torchvision's `fc.weight`
+ * stays). Nothing in the file is run.
  *
  * @throws KineoError (input) when the file is missing, damaged, encrypted, not from PyTorch, or holds other objects.
  */
-export async function readCheckpoint(path: string): Promise<Checkpoint> {
-  return await withTorchFile(path, async (value, decoder) => {
+export async function readCheckpoint(path: string, options: ReadOptions = {}): Promise<Checkpoint> {
+  return await withBytes(
+    path,
+    options,
+    async (source) => (await readCheckpointBytes(source, path, { momentum: true })).checkpoint,
+  )
+}
+
+/**
+ * As readCheckpoint, from bytes that are open, saying who wrote them.
+ * @param wanted Without momentum, that of the optimizer stays unread.
+ */
+export async function readCheckpointBytes(
+  source: ByteSource,
+  path: string,
+  wanted: { momentum: boolean },
+): Promise<{ checkpoint: Checkpoint; origin: CheckpointOrigin }> {
+  return await withTorchFile(source, path, async (value, decoder) => {
     if (!(value instanceof Map)) throw new PickleError('it holds no weights by name')
     const root: Dict = value
-    if (root.get('state_dict_encrypted') !== undefined && root.get('state_dict_encrypted') !== false)
-      throw new KineoError('input', 'The checkpoint is encrypted', {
-        where: path,
-        remedy:
-          'Only unencrypted checkpoints can be opened; train or export it in TAO without encryption_key',
-      })
+    refuseTaoEncryption(root)
     const stateDict = storedTensors(stateDictOf(root))
     if (stateDict.size === 0) throw new PickleError('it holds no weights by name')
     const parameters: TensorMap = new Map()
     for (const [name, tensor] of stateDict) parameters.set(name, await decoder.decode(tensor))
-    const optimizer = listItem(root.get('optimizer_states'))
+    const optimizer = wanted.momentum ? listItem(root.get('optimizer_states')) : null
     const settings = optimizerSettings(optimizer)
     const own = parseKineoSettings(root.get('kineo'), path)
     const checkpoint: Checkpoint = {
@@ -61,8 +60,16 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     if (own?.network !== undefined) checkpoint.network = own.network
     if (own?.classNames !== undefined) checkpoint.classNames = own.classNames
     if (settings !== null) checkpoint.optimizer = await settings(decoder)
-    return checkpoint
+    const lightning = root.has('pytorch-lightning_version') || root.has('state_dict')
+    return { checkpoint, origin: own !== null ? 'kineo' : lightning ? 'tao' : 'torch' }
   })
+}
+
+function refuseTaoEncryption(root: Dict): void {
+  const cipher = root.get(taoEncryptionKey)
+  const weights = root.get('state_dict')
+  const isBlob = weights instanceof Uint8Array || weights instanceof InertObject
+  if ((cipher !== undefined && cipher !== false && cipher !== null) || isBlob) throw new TaoEncryptionError()
 }
 
 /** Lightning keeps the weights under `state_dict`, torchvision's training scripts under `model`, others at the top. */
@@ -77,16 +84,9 @@ function stateDictOf(root: Dict): Dict {
 function storedTensors(dict: Dict): Map<string, StoredTensor> {
   const tensors = new Map<string, StoredTensor>()
   for (const [name, tensor] of dict) {
-    if (typeof name === 'string' && tensor instanceof StoredTensor) tensors.set(name, tensor)
-  }
-  for (const prefix of ['module.', 'model.']) {
-    const names = [...tensors.keys()]
-    if (!names.every((name) => name.startsWith(prefix))) continue
-    for (const name of names) {
-      const tensor = tensors.get(name)
-      tensors.delete(name)
-      if (tensor !== undefined) tensors.set(name.slice(prefix.length), tensor)
-    }
+    if (typeof name !== 'string' || !(tensor instanceof StoredTensor)) continue
+    const bare = withoutWrappers(name)
+    if (!tensors.has(bare)) tensors.set(bare, tensor)
   }
   return tensors
 }
@@ -146,24 +146,6 @@ function optimizerSettings(
       weightDecay: await read('weight_decay'),
     }
   }
-}
-
-function parseKineoSettings(value: unknown, path: string): z.infer<typeof kineoSettings> | null {
-  if (!(value instanceof Map)) return null
-  const text: unknown = value.get('json')
-  let content: unknown
-  try {
-    content = typeof text === 'string' ? JSON.parse(text) : undefined
-  } catch {
-    content = undefined
-  }
-  const parsed = kineoSettings.safeParse(content)
-  if (parsed.success) return parsed.data
-  throw new KineoError('input', "Cannot read Kineo's settings in the checkpoint", {
-    where: path,
-    remedy: 'It may come from a newer Kineo; open it with that version',
-    cause: parsed.error,
-  })
 }
 
 function listItem(list: unknown): Dict | null {

@@ -1,17 +1,19 @@
 import { KineoError } from '../../core/errors.ts'
+import type { Stream } from '../../core/streams.ts'
 import { GraphBuilder, type GraphValue } from '../onnx/graph-builder.ts'
 import type { TensorMap } from '../tensor.ts'
-import { inputName, inputShape, outputName, type NetworkConfig } from './network.ts'
+import { actionRecognitionNet } from './action-recognition-net.ts'
+import type { Layers } from './layers.ts'
+import { networkInput, outputName, type NetworkConfig } from './network.ts'
 import { stateEntries } from './parameters.ts'
-import { resnet, type Layers } from './resnet.ts'
 
 /** torch's default, which TAO keeps. */
 export const batchNormEpsilon = 1e-5
 
 /**
- * The network for inference as a self-contained ONNX file of standard operators (operator set 17): input
- * `input_rgb` or `input_of` [batch, channels, height, width], output `fc_pred` [batch, classes] (logits), the batch
- * axis dynamic and named `batch`, weights as initializers.
+ * The network for inference as a self-contained ONNX file of standard operators (operator set 17): the inputs of
+ * `networkInputs`, output `fc_pred` [batch, classes] (logits), the batch axis dynamic and named `batch`, weights as
+ * initializers.
  * @param metadata Written as the model's metadata properties, in the order given.
  * @throws KineoError `input` when `parameters` do not fit the network.
  */
@@ -55,10 +57,13 @@ export function buildInferenceModel(
         transB: 1,
       })
     },
+    concat: (values) => graph.concat(values, 1),
   }
-  const [, ...rest] = inputShape(network, 1)
-  const input = graph.input(inputName(network.modelType), ['batch', ...rest])
-  graph.output(resnet(layers, input, network), outputName)
+  const input = (stream: Stream): GraphValue => {
+    const { name, shape } = networkInput(network, stream, 1)
+    return graph.input(name, ['batch', ...shape.slice(1)])
+  }
+  graph.output(actionRecognitionNet(layers, input, network), outputName)
   return graph.build(metadata)
 }
 

@@ -1,6 +1,7 @@
-import { inputChannels, type NetworkConfig } from './network.ts'
-import { resnet, type Layers } from './resnet.ts'
 import { operations } from '../autodiff/operations.ts'
+import { actionRecognitionNet } from './action-recognition-net.ts'
+import type { Layers } from './layers.ts'
+import { networkInput, type NetworkConfig } from './network.ts'
 
 /** `auto` takes for each convolution what is fastest; the others take one kind wherever it exists. */
 export type LoweringChoice = 'auto' | 'plain' | 'winograd'
@@ -27,7 +28,8 @@ export function planLowerings(network: NetworkConfig, batch: number, choice: Low
     globalAveragePool: (x) => operations.globalAveragePool.shape([x], {}),
     dropout: (x) => x,
     linear: (x, _name, outFeatures) => [x[0] ?? 1, outFeatures],
+    concat: (values) => operations.concat.shape(values, {}),
   }
-  resnet(layers, [batch, inputChannels(network), network.height, network.width], network)
+  actionRecognitionNet(layers, (stream) => networkInput(network, stream, batch).shape, network)
   return plan
 }

@@ -1,8 +1,9 @@
 import { Random } from '../../core/random.ts'
 import { elementCount } from '../onnx/shape-inference.ts'
 import type { Tensor, TensorMap } from '../tensor.ts'
-import { inputChannels, type NetworkConfig } from './network.ts'
-import { resnet, type Layers } from './resnet.ts'
+import { actionRecognitionNet } from './action-recognition-net.ts'
+import type { Layers } from './layers.ts'
+import { stemChannels, type NetworkConfig } from './network.ts'
 
 /** How a tensor starts: a constant, normal with a deviation, or uniform within +-bound. */
 type Initial = { fill: number } | { deviation: number } | { bound: number }
@@ -27,7 +28,7 @@ export function stateEntries(network: NetworkConfig): StateEntry[] {
   const buffer = (name: string, shape: number[], initial: Initial): void => {
     entries.push({ name, dtype: shape.length === 0 ? 'int64' : 'float32', shape, kind: 'buffer', initial })
   }
-  /** A value is no more than its number of channels here. */
+  /** A value is no more than its number of channels or features here. */
   const layers: Layers<number> = {
     convolution: (inChannels, name, { outChannels, kernel }) => {
       // He et al. 2015 with fan-out, as TAO.
@@ -54,8 +55,9 @@ export function stateEntries(network: NetworkConfig): StateEntry[] {
       weight(`${name}.bias`, [outFeatures], { bound })
       return outFeatures
     },
+    concat: (features) => features.reduce((total, count) => total + count, 0),
   }
-  resnet(layers, inputChannels(network), network)
+  actionRecognitionNet(layers, (stream) => stemChannels(network, stream), network)
   return entries
 }
 

@@ -1,3 +1,4 @@
+import type { Stream } from '../../core/streams.ts'
 import type { LoweringPlan } from './lowering-plan.ts'
 import { operations } from '../autodiff/operations.ts'
 import { Tape, type BoundParameter, type Parameter, type Variable } from '../autodiff/tape.ts'
@@ -6,9 +7,10 @@ import { GraphBuilder, type GraphValue } from '../onnx/graph-builder.ts'
 import { elementCount } from '../onnx/shape-inference.ts'
 import { clipByGlobalNorm, sgdUpdate } from '../optim/sgd.ts'
 import { batchNormEpsilon } from './inference-model.ts'
-import { inputName, inputShape, type NetworkConfig } from './network.ts'
+import { actionRecognitionNet } from './action-recognition-net.ts'
+import type { Layers } from './layers.ts'
+import { networkInput, type NetworkConfig } from './network.ts'
 import { stateEntries } from './parameters.ts'
-import { resnet, type Layers } from './resnet.ts'
 
 export interface TrainingModelOptions {
   network: NetworkConfig
@@ -36,12 +38,13 @@ export interface TrainingModel {
   weights: BoundParameter[]
   /** Running means and variances. */
   buffers: StateTensor[]
+  /** Inputs that multiply the features in front of a last layer: 0 or 1 / (1 - dropoutRatio) each. */
+  masks: { name: string; shape: readonly number[] }[]
 }
 
 /** Names of the step's inputs and outputs beside the state and the clip itself. */
 export const stepNames = {
   target: 'target',
-  dropoutMask: 'dropout_mask',
   learningRate: 'learning_rate',
   momentum: 'momentum',
   weightDecay: 'weight_decay',
@@ -71,8 +74,8 @@ const runningMomentum = 0.1
 
 /**
  * Writes one training step as one ONNX graph: forward pass, loss, backward pass, running statistics and SGD.
- * Inputs: the clip, `target` [batch, classes] (probabilities), `learning_rate`, `momentum`, `weight_decay`, with
- * clipping `max_norm` (scalars), with dropout `dropout_mask` [batch, features], and the state. Outputs: `loss`,
+ * Inputs: those of `networkInputs`, `target` [batch, classes] (rows of zero or more), `learning_rate`, `momentum`, `weight_decay`, with
+ * clipping `max_norm` (scalars), with dropout a mask of each stream's features, and the state. Outputs: `loss`,
  * `logits`, with clipping `grad_norm`, and the new state.
  */
 export function buildTrainingModel(options: TrainingModelOptions): TrainingModel {
@@ -86,6 +89,7 @@ export function buildTrainingModel(options: TrainingModelOptions): TrainingModel
     return { name, shape }
   }
   const statistics = new Map<string, BatchStatistics & { count: number }>()
+  const masks: TrainingModel['masks'] = []
   const activation = operations[options.activation]
   const usesHwnc = [...options.plan.values()].some((lowering) => lowering !== 'plain')
 
@@ -110,19 +114,24 @@ export function buildTrainingModel(options: TrainingModelOptions): TrainingModel
       return usesHwnc ? tape.convert(pooled, 'hwnc') : pooled
     },
     globalAveragePool: (x) => tape.apply(operations.globalAveragePool, [x], {}, 'avgpool').output,
-    dropout: (x) => {
-      const mask = tape.source(graph.input(stepNames.dropoutMask, x.shape))
-      return tape.apply(operations.dropout, [x, mask], {}, 'dropout').output
+    dropout: (x, name) => {
+      masks.push({ name: `${name}_mask`, shape: x.shape })
+      const mask = tape.source(graph.input(`${name}_mask`, x.shape))
+      return tape.apply(operations.dropout, [x, mask], {}, name).output
     },
     linear: (x, name) => {
       const inputs = [x, parameter(`${name}.weight`), parameter(`${name}.bias`)]
       return tape.apply(operations.linear, inputs, {}, name).output
     },
+    concat: (values) => tape.apply(operations.concat, values, {}, 'concat').output,
+  }
+  const input = (stream: Stream): Variable => {
+    const { name, shape } = networkInput(network, stream, batch)
+    return tape.source(graph.input(name, shape))
   }
 
-  const input = tape.source(graph.input(inputName(network.modelType), inputShape(network, batch)))
   const target = tape.source(graph.input(stepNames.target, [batch, network.classCount]))
-  const logits = resnet(layers, input, network)
+  const logits = actionRecognitionNet(layers, input, network)
   const loss = tape.apply(operations.softmaxCrossEntropy, [logits, target], {}, 'loss').output
   graph.output(loss.value, stepNames.loss)
   graph.output(logits.value, stepNames.logits)
@@ -154,7 +163,7 @@ export function buildTrainingModel(options: TrainingModelOptions): TrainingModel
       graph.output(next.momentum, nextName(momentumName(name)))
     }
   }
-  return { model: graph.build(), weights: tape.parameters, buffers }
+  return { model: graph.build(), weights: tape.parameters, buffers, masks }
 }
 
 /** Running mean and variance of every batch normalisation, the variance unbiased as torch keeps it. */

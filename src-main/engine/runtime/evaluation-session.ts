@@ -1,11 +1,10 @@
 import { join } from 'node:path'
 import { writeFileAtomic } from '../../core/atomic-file.ts'
-import { KineoError } from '../../core/errors.ts'
+import type { StreamInputs } from '../../core/streams.ts'
 import { buildInferenceModel } from '../nets/inference-model.ts'
-import { inputName, inputShape, outputName, type NetworkConfig } from '../nets/network.ts'
-import { elementCount } from '../onnx/shape-inference.ts'
+import { outputName, type NetworkConfig } from '../nets/network.ts'
 import type { TensorMap } from '../tensor.ts'
-import { float32Data, float32Tensor, openSession, type InferenceSession } from './session.ts'
+import { float32Data, inputFeeds, openSession, type InferenceSession } from './session.ts'
 
 export interface EvaluationOptions {
   network: NetworkConfig
@@ -38,19 +37,12 @@ export class EvaluationSession {
   }
 
   /**
-   * @param input [count, channels, height, width]
+   * @param inputs The clips of every stream, in the shapes of `networkInputs`.
    * @returns [count, classCount]
+   * @throws KineoError `input` when a stream is missing or too short.
    */
-  async logits(input: Float32Array, count: number): Promise<Float32Array> {
-    const shape = inputShape(this.#network, count)
-    const size = elementCount(shape)
-    if (input.length < size) {
-      throw new KineoError('input', `A batch of ${count} clips is too short`, {
-        where: `${input.length} values`,
-      })
-    }
-    const feeds = { [inputName(this.#network.modelType)]: float32Tensor(input.subarray(0, size), shape) }
-    const results = await this.#session.run(feeds)
+  async logits(inputs: StreamInputs, count: number): Promise<Float32Array> {
+    const results = await this.#session.run(inputFeeds(this.#network, inputs, count))
     return float32Data(results[outputName])
   }
 

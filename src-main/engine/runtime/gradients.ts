@@ -1,18 +1,21 @@
+import type { StreamInputs } from '../../core/streams.ts'
 import { loadParameter, storeParameter } from '../autodiff/parameter-layout.ts'
 import { planLowerings, type LoweringChoice } from '../nets/lowering-plan.ts'
-import { inputName, inputShape, type NetworkConfig } from '../nets/network.ts'
+import type { NetworkConfig } from '../nets/network.ts'
 import { checkParameters } from '../nets/inference-model.ts'
 import { buildTrainingModel, gradientName, nextName, stepNames } from '../nets/training-model.ts'
 import { elementCount } from '../onnx/shape-inference.ts'
 import type { TensorMap } from '../tensor.ts'
-import { float32Data, float32Tensor, openSession, type Feeds } from './session.ts'
+import { oneHot } from './targets.ts'
+import { float32Data, float32Tensor, inputFeeds, openSession, type Feeds } from './session.ts'
 
 export interface GradientRequest {
   network: NetworkConfig
   parameters: TensorMap
-  /** [count, channels, height, width] */
-  input: Float32Array
+  inputs: StreamInputs
   labels: Int32Array
+  /** [count, classCount]; one-hot rows of the labels when missing. */
+  targets?: Float32Array
   /** `softplus` stands in for ReLU where a smooth network is compared. */
   activation: 'relu' | 'softplus'
   lowering?: LoweringChoice
@@ -48,10 +51,9 @@ export async function computeGradients(request: GradientRequest): Promise<Gradie
   })
   const session = await openSession(built.model, request.threads)
   try {
-    const target = new Float32Array(count * network.classCount)
-    labels.forEach((label, sample) => (target[sample * network.classCount + label] = 1))
+    const target = request.targets ?? oneHot(labels, count, network.classCount)
     const feeds: Feeds = {
-      [inputName(network.modelType)]: float32Tensor(request.input, inputShape(network, count)),
+      ...inputFeeds(network, request.inputs, count),
       [stepNames.target]: float32Tensor(target, [count, network.classCount]),
     }
     const floats = (name: string): Float32Array => {

@@ -1,6 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'
 import { KineoError } from '../../core/errors.ts'
+import type { StreamInputs } from '../../core/streams.ts'
+import { networkInputs, type NetworkConfig } from '../nets/network.ts'
+import { elementCount } from '../onnx/shape-inference.ts'
 
 /**
  * From version 1.30 ONNX Runtime reports its use to Microsoft and leaves a device identifier in the home folder, unless
@@ -43,6 +46,25 @@ export async function openSession(model: Uint8Array, threads: number | undefined
 
 export function float32Tensor(data: Float32Array, shape: readonly number[]): OrtTensor {
   return new OrtTensor('float32', data, shape)
+}
+
+/**
+ * The clips of every stream of a network as its inputs; what stands behind `count` clips is not read.
+ * @throws KineoError `input` when a stream is missing or too short.
+ */
+export function inputFeeds(network: NetworkConfig, inputs: StreamInputs, count: number): Feeds {
+  const feeds: Feeds = {}
+  for (const { stream, name, shape } of networkInputs(network, count)) {
+    const data = inputs[stream]
+    const size = elementCount(shape)
+    if (data === undefined || data.length < size) {
+      throw new KineoError('input', `A batch of ${count} clips is too short`, {
+        where: `${data?.length ?? 0} values of ${size} for ${name}`,
+      })
+    }
+    feeds[name] = float32Tensor(data.subarray(0, size), shape)
+  }
+  return feeds
 }
 
 /** Content of a float32 result. */

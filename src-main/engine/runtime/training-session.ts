@@ -2,12 +2,14 @@ import { join } from 'node:path'
 import { writeFileAtomic } from '../../core/atomic-file.ts'
 import { KineoError } from '../../core/errors.ts'
 import { Random } from '../../core/random.ts'
+import type { StreamInputs } from '../../core/streams.ts'
 import { planLowerings, type LoweringChoice, type LoweringPlan } from '../nets/lowering-plan.ts'
-import { inputName, inputShape, type NetworkConfig } from '../nets/network.ts'
+import type { NetworkConfig } from '../nets/network.ts'
 import type { TrainingState } from '../nets/parameters.ts'
-import { buildTrainingModel, stepNames } from '../nets/training-model.ts'
+import { buildTrainingModel, stepNames, type TrainingModel } from '../nets/training-model.ts'
 import { elementCount } from '../onnx/shape-inference.ts'
-import { float32Tensor, openSession, type Feeds, type InferenceSession } from './session.ts'
+import { float32Tensor, inputFeeds, openSession, type Feeds, type InferenceSession } from './session.ts'
+import { targetRows } from './targets.ts'
 import { DeviceState } from './training-state.ts'
 
 export interface TrainingOptions {
@@ -22,10 +24,15 @@ export interface TrainingOptions {
 }
 
 export interface TrainingBatch {
-  /** [count, channels, height, width]; what stands behind `count` samples is not read. */
-  input: Float32Array
+  /** The clips of every stream; what stands behind `count` samples is not read. */
+  inputs: StreamInputs
   /** Class index of each sample. */
   labels: Int32Array
+  /**
+   * What the loss compares with, [count, classCount] of zero or more: rows that are not one-hot express label smoothing
+   * and mixup, rows that do not sum to one class weights. One-hot rows of `labels` when missing.
+   */
+  targets?: Float32Array | null
   /** Number of samples, 1 to the batch size. */
   count: number
 }
@@ -49,7 +56,8 @@ export interface StepResult {
 interface Program {
   session: InferenceSession
   target: Float32Array
-  mask: Float32Array | undefined
+  /** Dropout masks, in the order of the model. */
+  masks: Float32Array[]
   feeds: Feeds
   fetches: Feeds
   loss: Float32Array
@@ -97,7 +105,7 @@ export class TrainingSession {
       await writeFileAtomic(join(options.artifactsFolder, 'training_model.onnx'), built.model)
     }
     const session = new TrainingSession(options, plan, new DeviceState(network, built))
-    session.#programs.set(batchSize, await session.#program(built.model, batchSize))
+    session.#programs.set(batchSize, await session.#program(built, batchSize))
     return session
   }
 
@@ -118,7 +126,8 @@ export class TrainingSession {
 
   /**
    * One step of SGD.
-   * @param dropoutSeed What the dropout mask is drawn from, such as seed, epoch and step; unused without dropout.
+   * @param dropoutSeed What the dropout masks are drawn from, such as seed, epoch and step; unused without dropout.
+   * @throws KineoError `input` when the batch does not fit the network or a target is no number of zero or more.
    */
   async step(
     batch: TrainingBatch,
@@ -128,25 +137,15 @@ export class TrainingSession {
     const { network } = this.#options
     const { count } = batch
     const program = await this.#programFor(count)
-    const shape = inputShape(network, count)
-    const size = elementCount(shape)
-    if (batch.input.length < size || batch.labels.length < count) {
-      throw new KineoError('input', `A batch of ${count} clips is too short`, {
-        where: `${batch.input.length} values`,
-      })
-    }
-    fillTarget(program.target, batch.labels, count, network.classCount)
-    if (program.mask !== undefined) fillMask(program.mask, network.dropoutRatio, dropoutSeed)
+    const inputs = inputFeeds(network, batch.inputs, count)
+    program.target.set(targetRows(batch, network.classCount))
+    fillMasks(program.masks, network.dropoutRatio, dropoutSeed)
     this.#scalars.learningRate[0] = hyper.learningRate
     this.#scalars.momentum[0] = hyper.momentum
     this.#scalars.weightDecay[0] = hyper.weightDecay
 
-    const input = float32Tensor(batch.input.subarray(0, size), shape)
     const { feeds, fetches } = this.#state.ports
-    await program.session.run(
-      { ...program.feeds, ...feeds, [inputName(network.modelType)]: input },
-      { ...program.fetches, ...fetches },
-    )
+    await program.session.run({ ...program.feeds, ...feeds, ...inputs }, { ...program.fetches, ...fetches })
     this.#state.advance()
     return {
       loss: program.loss[0] ?? Number.NaN,
@@ -173,13 +172,12 @@ export class TrainingSession {
       this.#programs.delete(size)
       await session.release()
     }
-    const { model } = buildModel(this.#options, this.#plan, count)
-    const program = await this.#program(model, count)
+    const program = await this.#program(buildModel(this.#options, this.#plan, count), count)
     this.#programs.set(count, program)
     return program
   }
 
-  async #program(model: Uint8Array, count: number): Promise<Program> {
+  async #program({ model, masks }: TrainingModel, count: number): Promise<Program> {
     const { network, clipGradNorm } = this.#options
     const session = await openSession(model, this.#options.threads)
     const target = new Float32Array(count * network.classCount)
@@ -200,14 +198,12 @@ export class TrainingSession {
       feeds[stepNames.maxNorm] = float32Tensor(this.#scalars.maxNorm, [])
       fetches[stepNames.gradNorm] = float32Tensor(gradNorm, [])
     }
-    let mask: Float32Array | undefined
-    if (network.dropoutRatio > 0) {
-      const features = session.inputMetadata.find((meta) => meta.name === stepNames.dropoutMask) ?? undefined
-      const width = features?.isTensor ? Number(features.shape[1]) : Number.NaN
-      mask = new Float32Array(count * width)
-      feeds[stepNames.dropoutMask] = float32Tensor(mask, [count, width])
-    }
-    return { session, target, mask, feeds, fetches, loss, logits, gradNorm }
+    const maskData = masks.map(({ name, shape }) => {
+      const data = new Float32Array(elementCount(shape))
+      feeds[name] = float32Tensor(data, shape)
+      return data
+    })
+    return { session, target, masks: maskData, feeds, fetches, loss, logits, gradNorm }
   }
 }
 
@@ -215,7 +211,7 @@ function buildModel(
   { network, clipGradNorm }: TrainingOptions,
   plan: LoweringPlan,
   batch: number,
-): ReturnType<typeof buildTrainingModel> {
+): TrainingModel {
   return buildTrainingModel({
     network,
     batch,
@@ -226,23 +222,14 @@ function buildModel(
   })
 }
 
-/** One-hot rows. */
-function fillTarget(target: Float32Array, labels: Int32Array, count: number, classCount: number): void {
-  target.fill(0)
-  for (let sample = 0; sample < count; sample++) {
-    const label = labels[sample] ?? -1
-    if (label < 0 || label >= classCount) {
-      throw new KineoError('input', `A clip has class ${label} where 0 to ${classCount - 1} are expected`)
-    }
-    target[sample * classCount + label] = 1
-  }
-}
-
 /** Keeps a feature with probability 1 - ratio and scales it so that the mean stays (inverted dropout, as torch). */
-function fillMask(mask: Float32Array, ratio: number, seed: readonly number[]): void {
+function fillMasks(masks: readonly Float32Array[], ratio: number, seed: readonly number[]): void {
+  if (masks.length === 0) return
   const random = new Random(...seed)
   const kept = 1 / (1 - ratio)
-  for (let i = 0; i < mask.length; i++) mask[i] = random.uniform() < ratio ? 0 : kept
+  for (const mask of masks) {
+    for (let i = 0; i < mask.length; i++) mask[i] = random.uniform() < ratio ? 0 : kept
+  }
 }
 
 function countCorrect(logits: Float32Array, labels: Int32Array, count: number, classCount: number): number {

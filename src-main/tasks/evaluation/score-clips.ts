@@ -1,7 +1,7 @@
 import { throwIfCancelled } from '../../core/errors.ts'
 import { RemainingTime } from '../../core/progress.ts'
 import type { BatchLoader, VideoSample } from '../../dataset/index.ts'
-import { EvaluationSession } from '../../engine/index.ts'
+import { EvaluationSession, type NetworkConfig } from '../../engine/index.ts'
 import type { Spec } from '../../spec/index.ts'
 import { centerLoader } from '../network/clip-loader.ts'
 import type { TaskHooks } from '../hooks.ts'
@@ -16,7 +16,7 @@ export async function scoreClips(
   session: EvaluationSession,
   loader: BatchLoader,
   sampleCount: number,
-  classCount: number,
+  { modelType, classCount }: NetworkConfig,
   hooks: Pick<TaskHooks, 'signal' | 'onProgress'>,
 ): Promise<Float32Array[]> {
   const rows: Float32Array[] = new Array<Float32Array>(sampleCount)
@@ -25,7 +25,7 @@ export async function scoreClips(
   let done = 0
   for await (const batch of loader.epoch(0, hooks.signal)) {
     throwIfCancelled(hooks.signal)
-    const logits = await session.logits(batch.input, batch.count)
+    const logits = await session.logits({ [modelType]: batch.input }, batch.count)
     for (let i = 0; i < batch.count; i++) {
       rows[batch.sampleIndices[i] ?? 0] = logits.slice(i * classCount, (i + 1) * classCount)
     }
@@ -54,7 +54,7 @@ export async function scoreVideos(
   try {
     const session = await EvaluationSession.create({ network, parameters: checkpoint.parameters })
     try {
-      return await scoreClips(session, loader, samples.length, network.classCount, hooks)
+      return await scoreClips(session, loader, samples.length, network, hooks)
     } finally {
       await session.dispose()
     }

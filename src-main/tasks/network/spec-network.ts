@@ -10,16 +10,18 @@ export function networkOf(spec: Spec, classCount: number): NetworkConfig {
     modelType: model.model_type,
     backbone: model.backbone,
     inputType: model.input_type,
-    sequenceLength: model.model_type === 'rgb' ? model.rgb_seq_length : model.of_seq_length,
+    rgbSequenceLength: model.rgb_seq_length,
+    ofSequenceLength: model.of_seq_length,
     height: model.input_height,
     width: model.input_width,
     classCount,
     dropoutRatio: model.dropout_ratio,
+    fusionFeatures: 64,
   }
 }
 
 /** Colour or flow channels of one frame. */
-export function channelsPerFrame(modelType: NetworkConfig['modelType']): 2 | 3 {
+export function channelsPerFrame(modelType: Spec['model']['model_type']): 2 | 3 {
   return modelType === 'rgb' ? 3 : 2
 }
 
@@ -49,11 +51,13 @@ export function assertWeightsFit(network: NetworkConfig, parameters: TensorMap, 
     )
   }
   const channels = stem.shape[1] ?? 0
-  const wanted = network.sequenceLength * channelsPerFrame(network.modelType)
+  const isRgb = network.modelType === 'rgb'
+  const frames = isRgb ? network.rgbSequenceLength : network.ofSequenceLength
+  const wanted = frames * (isRgb ? 3 : 2)
   if (channels !== wanted) {
-    const key = network.modelType === 'rgb' ? 'model.rgb_seq_length' : 'model.of_seq_length'
+    const key = isRgb ? 'model.rgb_seq_length' : 'model.of_seq_length'
     fail(
-      `The checkpoint takes ${channels} input channels, the spec gives ${wanted} (${network.sequenceLength} frames of ${network.modelType})`,
+      `The checkpoint takes ${channels} input channels, the spec gives ${wanted} (${frames} frames of ${network.modelType})`,
       `Use the model_type and ${key} that it was trained with`,
     )
   }

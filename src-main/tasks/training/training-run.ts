@@ -167,7 +167,8 @@ export class TrainingRun {
     throwIfCancelled(signal)
     for await (const batch of this.#trainLoader.epoch(epoch, signal)) {
       throwIfCancelled(signal)
-      const result = await this.#session.step(batch, hyper, [seed, epoch, step])
+      const inputs = { [this.#plan.network.modelType]: batch.input }
+      const result = await this.#session.step({ ...batch, inputs }, hyper, [seed, epoch, step])
       step += 1
       this.#globalStep += 1
       if (!Number.isFinite(result.loss)) throw new DivergedError(`in epoch ${epoch + 1}, step ${step}`)
@@ -225,7 +226,7 @@ export class TrainingRun {
       ...(keepModel ? { artifactsFolder: folder } : {}),
     })
     try {
-      const rows = await scoreClips(session, loader, valSamples.length, network.classCount, { signal })
+      const rows = await scoreClips(session, loader, valSamples.length, network, { signal })
       let loss = 0
       let right = 0
       rows.forEach((row, i) => {

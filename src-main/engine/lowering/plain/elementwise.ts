@@ -1,5 +1,6 @@
 import { item, type Layout, type Lowering } from '../../autodiff/operation.ts'
 import { castToFloat32 } from '../../onnx/graph-builder.ts'
+import { knownShape } from '../../onnx/shape-inference.ts'
 
 type None = Record<string, never>
 
@@ -48,6 +49,23 @@ export function addAny(layout: Layout): Lowering<None> {
       backward: (gradient) => [gradient, gradient],
     }),
   }
+}
+
+export const concatPlain: Lowering<None> = {
+  name: 'plain',
+  layout: 'nchw',
+  outputLayout: 'nchw',
+  lower: (graph, inputs) => ({
+    output: graph.concat(inputs, 1),
+    backward: (gradient) => {
+      let start = 0
+      return inputs.map((input) => {
+        const [from, to] = [start, start + item(knownShape(input), 1)]
+        start = to
+        return graph.slice(gradient, { starts: [from], ends: [to], axes: [1] })
+      })
+    },
+  }),
 }
 
 /** The mask is drawn outside, so that the same seed gives the same mask on every device. */

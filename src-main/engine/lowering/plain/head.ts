@@ -51,7 +51,8 @@ export const softmaxCrossEntropyPlain: Lowering<None> = {
     return {
       output: graph.mul(sum, graph.scalar(-1 / batch)),
       backward: (gradient) => {
-        const excess = graph.sub(graph.node('Exp', [logProbabilities]), target)
+        const mass = graph.reshape(graph.sum(target, [1]), [batch, 1])
+        const excess = graph.sub(graph.mul(graph.node('Exp', [logProbabilities]), mass), target)
         return [graph.mul(excess, graph.mul(gradient, graph.scalar(1 / batch))), null]
       },
     }
