@@ -1,4 +1,12 @@
 export { loadSpec, parseSpec, specToYaml } from './parse.ts'
-export { type Spec, supportedKeys } from './schema.ts'
+export type { Spec } from './schema.ts'
+export {
+  describeSections,
+  describeSpec,
+  type SpecKeyDescription,
+  type SpecSectionDescription,
+  supportedKeys,
+} from './describe.ts'
+export type { KeyKind, ModelType, SpecCommand } from './key-kinds.ts'
 export { notBuiltKeys } from './not-built.ts'
 export { otherSpellings } from './spellings.ts'

@@ -1,51 +1,56 @@
 /**
- * Keys that TAO 5.5 or later has and this version cannot do yet. A person who sets one must hear of it; one that only
- * stands there with a value that changes nothing, as in a dumped experiment.yaml, is fine.
+ * Keys that TAO 5.5 or later has and Kineo does not. One that asks for something Kineo cannot do is refused by name;
+ * one that only stands there with a value that changes nothing, as in a dumped experiment.yaml, is fine.
  */
 interface NotBuilt {
-  /** Values under which TAO does what Kineo does without the key. */
-  neutral: readonly unknown[]
+  /** Values under which TAO does what Kineo does without the key; `any` when no value changes a result. */
+  neutral: readonly unknown[] | 'any'
+  /** What a person can do instead. */
+  remedy: string
 }
 
-const noPath: NotBuilt = { neutral: [null, '', '???'] }
+const noPath = [null, '', '???']
+const oneNode = { neutral: [1], remedy: 'This version uses the machine that it runs on alone' }
+const trtEngine = { neutral: noPath, remedy: 'Give a checkpoint; a TensorRT engine cannot be opened here' }
+const cudnn = { neutral: 'any', remedy: 'Training here repeats bit for bit without it' } as const
 
 /** Dotted key -> when it may stand in a spec. */
 export const notBuiltKeys: ReadonlyMap<string, NotBuilt> = new Map<string, NotBuilt>([
-  ['encryption_key', noPath],
-  ['wandb', { neutral: [null] }],
-  ['wandb.enable', { neutral: [false] }],
-  ['model.rgb_pretrained_model_path', noPath],
-  ['model.of_pretrained_model_path', noPath],
-  ['model.joint_pretrained_model_path', noPath],
-  // Without a pretrained file TAO builds the same network whatever this says; 5 is the default of 6.x.
-  ['model.rgb_pretrained_num_classes', { neutral: [0, 5] }],
-  ['model.of_pretrained_num_classes', { neutral: [0, 5] }],
-  ['model.num_fc', { neutral: [64] }],
-  ['model.imagenet_pretrained', { neutral: [false] }],
-  ['dataset.augmentation_config.scales', { neutral: [[1]] }],
-  ['train.num_nodes', { neutral: [1] }],
-  ['train.checkpoint_interval_unit', { neutral: ['epoch'] }],
-  ['train.cudnn', { neutral: [null] }],
-  ['train.cudnn.benchmark', { neutral: [false] }],
-  ['train.cudnn.deterministic', { neutral: [true] }],
-  ['evaluate.num_nodes', { neutral: [1] }],
-  ['evaluate.trt_engine', noPath],
-  ['inference.num_nodes', { neutral: [1] }],
-  ['inference.trt_engine', noPath],
+  ['wandb', { neutral: [null], remedy: 'Metrics are written to metrics.csv and status.json' }],
+  [
+    'model.imagenet_pretrained',
+    {
+      neutral: [false, null],
+      remedy:
+        'Kineo downloads nothing; fetch the .pth of torchvision and give it as model.rgb_pretrained_model_path',
+    },
+  ],
+  ['train.num_nodes', oneNode],
+  [
+    'train.checkpoint_interval_unit',
+    { neutral: ['epoch'], remedy: 'Give train.checkpoint_interval in epochs' },
+  ],
+  ['train.cudnn', { neutral: [null], remedy: cudnn.remedy }],
+  ['train.cudnn.benchmark', cudnn],
+  ['train.cudnn.deterministic', cudnn],
+  ['evaluate.num_nodes', oneNode],
+  ['evaluate.trt_engine', trtEngine],
+  ['inference.num_nodes', oneNode],
+  ['inference.trt_engine', trtEngine],
 ])
 
-/** Keys without effect while `wandb.enable` is off; they are dropped. */
+/** Sections that are dropped whatever stands in them: they change no result. */
 const silentSections = ['wandb']
 
 /** True when `value` at `key` leaves the result as it is without the key. */
 export function isNeutral(key: string, value: unknown): boolean {
   const rule = notBuiltKeys.get(key)
-  return (
-    rule !== undefined && rule.neutral.some((neutral) => JSON.stringify(neutral) === JSON.stringify(value))
-  )
+  if (rule === undefined) return false
+  if (rule.neutral === 'any') return true
+  return rule.neutral.some((neutral) => JSON.stringify(neutral) === JSON.stringify(value))
 }
 
-/** True for a key inside a section that does nothing as long as its switch is off. */
+/** True for a key inside a section that changes no result. */
 export function isSilent(key: string): boolean {
   return silentSections.some((section) => key.startsWith(`${section}.`)) && !notBuiltKeys.has(key)
 }

@@ -3,13 +3,16 @@ import { stringify } from 'yaml'
 import type { z } from 'zod'
 import { KineoError } from '../core/errors.ts'
 import { isNeutral, isSilent, notBuiltKeys } from './not-built.ts'
-import { type Spec, specSchema, show, supportedKeys } from './schema.ts'
+import { supportedKeys } from './describe.ts'
+import { show } from './key-kinds.ts'
+import { agreeOnDevices } from './keys/devices.ts'
+import { type Spec, specSchema } from './schema.ts'
 import { isTree, mergeSources, readOverrides, readYaml, type SpecSource, type Tree } from './source.ts'
 import { otherSpellings, type Problem, unifySpellings } from './spellings.ts'
 import { siblingNames, suggestKey } from './suggest.ts'
 
 /** Keys whose value is a map of the person's own names; an override gives the whole map. */
-const ownNames = ['dataset.label_map']
+const ownNames = ['dataset.label_map', 'dataset.augmentation_config.flip_label_map', 'train.class_weights']
 
 /**
  * Reads an experiment spec with `key=value` overrides laid over it.
@@ -66,7 +69,13 @@ function fromSources(sources: SpecSource[]): Spec {
     for (const issue of result.error.issues) note(issue.path.join('.'), messageOf(issue))
   }
   if (problems.length > 0 || !result.success) throw specError(problems)
-  return result.data
+  const { train, evaluate, inference } = result.data
+  return {
+    ...result.data,
+    train: agreeOnDevices(train),
+    evaluate: agreeOnDevices(evaluate),
+    inference: agreeOnDevices(inference),
+  }
 }
 
 /** Drops neutral keys of the not-built list and empty groups; notes keys that are unknown or not built. */
