@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32, deflateRawSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { writeFileAtomic } from '../../src-main/core/atomic-file.ts'
 import { KineoError } from '../../src-main/core/errors.ts'
 import { readCheckpoint, writeCheckpoint, type Checkpoint } from '../../src-main/engine/checkpoint/index.ts'
 import { inTorchOrder } from '../../src-main/engine/checkpoint/parameter-order.ts'
-import { writeStoredZip } from '../../src-main/engine/checkpoint/zip-writer.ts'
+import { storedZip, type ZipEntry } from '../../src-main/engine/checkpoint/zip-writer.ts'
 import type { NetworkConfig } from '../../src-main/engine/index.ts'
 import { stateEntries } from '../../src-main/engine/nets/parameters.ts'
 import type { Tensor, TensorMap } from '../../src-main/engine/tensor.ts'
@@ -35,6 +36,10 @@ beforeEach(async () => {
 afterEach(async () => {
   await rm(folder, { recursive: true, force: true })
 })
+
+async function writeStoredZip(target: string, entries: readonly ZipEntry[]): Promise<void> {
+  await writeFileAtomic(target, storedZip(target, entries))
+}
 
 function float32(name: string, ...shape: number[]): Tensor {
   return { dtype: 'float32', shape, data: uniform(name, shape) }

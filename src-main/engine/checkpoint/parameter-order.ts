@@ -24,6 +24,14 @@ export function isWeight(name: string): boolean {
   return !/(^|\.)(running_mean|running_var|num_batches_tracked)$/.test(name)
 }
 
+/**
+ * A tensor's name without what wrappers put before it: `model.` (a LightningModule that holds the network), `module.`
+ * (DistributedDataParallel), `_orig_mod.` (torch.compile), in any number.
+ */
+export function withoutWrappers(name: string): string {
+  return name.replace(/^(?:(?:model|module|_orig_mod)\.)+/, '')
+}
+
 function rankOf(part: string): number {
   if (/^\d+$/.test(part)) return Number(part)
   return ranks.get(part) ?? registered.length

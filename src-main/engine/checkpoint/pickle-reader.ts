@@ -1,8 +1,39 @@
 /**
  * Reads Python pickles as data. It knows the opcodes that torch.save writes and runs no code: a global is looked up by
  * `resolve` alone, and only what that returns can be called. Every length is checked against the bytes that are there,
- * and an opcode adds at most one value, so memory stays in proportion to the pickle.
+ * an opcode adds at most one value, and the opcodes are counted, so memory stays in proportion to the pickle. Values
+ * that hold one another in any depth cost nothing: nobody follows them.
  */
+
+/** The largest networks need a tenth of a million. */
+const mostOpcodes = 2_000_000
+
+/** Opcodes of other pickles, for the message. */
+const refusedOpcodes: ReadonlyMap<number, string> = new Map([
+  [0x69, 'INST'],
+  [0x6f, 'OBJ'],
+  [0x50, 'PERSID'],
+  [0x82, 'EXT1'],
+  [0x83, 'EXT2'],
+  [0x84, 'EXT4'],
+  [0x92, 'NEWOBJ_EX'],
+  [0x91, 'FROZENSET'],
+  [0x96, 'BYTEARRAY8'],
+  [0x97, 'NEXT_BUFFER'],
+  [0x98, 'READONLY_BUFFER'],
+  [0x49, 'INT'],
+  [0x4c, 'LONG'],
+  [0x46, 'FLOAT'],
+  [0x53, 'STRING'],
+  [0x56, 'UNICODE'],
+  [0x8b, 'LONG4'],
+  [0x67, 'GET'],
+  [0x70, 'PUT'],
+  [0x6c, 'LIST'],
+  [0x64, 'DICT'],
+  [0x31, 'POP_MARK'],
+  [0x32, 'DUP'],
+])
 
 /** A Python name that the pickle may call; `call` gets the positional arguments. */
 export class PickleCallable {
@@ -23,6 +54,9 @@ export class InertObject {
     this.name = name
   }
 }
+
+/** A value whose further state the pickle may set without effect. */
+export abstract class InertState {}
 
 /** The pickle is broken or asks for something that is not allowed. */
 export class PickleError extends Error {}
@@ -69,11 +103,12 @@ class PickleMachine {
   }
 
   run(): unknown {
-    for (;;) {
+    for (let done = 0; done < mostOpcodes; done++) {
       const opcode = this.#byte()
       if (opcode === 0x2e /* STOP */) return this.#pop()
       this.#execute(opcode)
     }
+    throw new PickleError('its list of tensors is too long')
   }
 
   #execute(opcode: number): void {
@@ -130,6 +165,9 @@ class PickleMachine {
         return
       case 0x43 /* SHORT_BINBYTES */:
         this.#push(this.#take(this.#byte()))
+        return
+      case 0x8e /* BINBYTES8 */:
+        this.#push(this.#take(this.#length64()))
         return
       case 0x28 /* MARK */:
         this.#outerStacks.push(this.#stack)
@@ -204,10 +242,11 @@ class PickleMachine {
         return
       }
       case 0x62 /* BUILD */: {
-        // Attributes of an OrderedDict (torch's _metadata) or of an inert object; nothing here needs them.
+        // Attributes of an OrderedDict (torch's _metadata), of a parameter (whether it wants a gradient) or of an inert
+        // object; nothing here needs them.
         this.#pop()
         const target = this.#top()
-        if (!(target instanceof Map) && !(target instanceof InertObject))
+        if (!(target instanceof Map) && !(target instanceof InertObject) && !(target instanceof InertState))
           throw new PickleError('attributes are set on something that has none')
         return
       }
@@ -230,7 +269,9 @@ class PickleMachine {
         this.#memo.set(this.#memo.size, this.#top())
         return
       default:
-        throw new PickleError(`pickle opcode 0x${opcode.toString(16)} is not allowed`)
+        throw new PickleError(
+          `pickle opcode ${refusedOpcodes.get(opcode) ?? ''} (0x${opcode.toString(16)}) is not allowed`,
+        )
     }
   }
 

@@ -1,4 +1,3 @@
-import { KineoError } from '../../core/errors.ts'
 import type { TensorMap } from '../tensor.ts'
 import { withBytes, type ByteSource, type ReadOptions } from './byte-source.ts'
 import type { Checkpoint, OptimizerSettings } from './checkpoint.ts'

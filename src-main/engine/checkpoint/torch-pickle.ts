@@ -1,4 +1,4 @@
-import { InertObject, PickleCallable, PickleError, type PickleHooks } from './pickle-reader.ts'
+import { InertObject, InertState, PickleCallable, PickleError, type PickleHooks } from './pickle-reader.ts'
 
 /** How a torch storage holds its elements. */
 export interface ElementType {
@@ -20,7 +20,7 @@ export class StorageReference {
 }
 
 /** A tensor as a view into a storage; checked to lie inside it. */
-export class StoredTensor {
+export class StoredTensor extends InertState {
   readonly storage: StorageReference
   readonly offset: number
   readonly shape: readonly number[]
@@ -39,6 +39,7 @@ export class StoredTensor {
       count *= size
       last += (size - 1) * (strides[axis] ?? 0)
     }
+    super()
     // An expanded tensor (stride 0) could be any size; no weight is stored like that.
     if (count > storage.count || (count > 0 && last >= storage.count))
       throw new PickleError(`a tensor of shape [${shape.join(', ')}] does not fit into its storage`)
@@ -109,6 +110,8 @@ const rebuildCallables: ReadonlyMap<string, PickleCallable> = new Map(
     new PickleCallable('torch._utils._rebuild_tensor', rebuildTensor),
     new PickleCallable('torch._utils._rebuild_tensor_v2', rebuildTensor),
     new PickleCallable('torch._utils._rebuild_parameter', rebuildParameter),
+    // As torch 0.1 wrote parameters, and so torchvision's first files.
+    new PickleCallable('torch.nn.parameter.Parameter', rebuildParameter),
     new PickleCallable('torch._utils._rebuild_parameter_with_state', rebuildParameter),
   ].map((callable) => [callable.name, callable]),
 )

@@ -1,8 +1,10 @@
+import { writeFileAtomic } from '../../core/atomic-file.ts'
+import { encryptParts } from '../../core/encryption.ts'
 import type { Tensor, TensorMap } from '../tensor.ts'
 import type { Checkpoint, OptimizerSettings } from './checkpoint.ts'
 import { inTorchOrder, isWeight } from './parameter-order.ts'
 import { OrderedEntries, PickledTensor, writePickle, type Picklable } from './pickle-writer.ts'
-import { writeStoredZip, type ZipEntry } from './zip-writer.ts'
+import { storedZip, type ZipEntry } from './zip-writer.ts'
 
 /** Version of Lightning whose keys are written: that of TAO 5.5. */
 const lightningVersion = '2.2.0'
@@ -13,9 +15,14 @@ const taoDefaults: OptimizerSettings = { learningRate: 5e-4, momentum: 0.9, weig
  * `torch.load(path, weights_only=True)` of PyTorch 1.13 and later opens it; Kineo's own settings are JSON text under
  * `kineo`. The tensors are not copied and must not change before the promise settles.
  *
+ * @param options With `encryptionKey` the whole file is encrypted (core/encryption.ts); only Kineo opens it then.
  * @throws KineoError (output) when the file would be larger than 4 GiB.
  */
-export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
+export async function writeCheckpoint(
+  path: string,
+  checkpoint: Checkpoint,
+  options: { encryptionKey?: string | undefined } = {},
+): Promise<void> {
   const storages = new StorageList()
   const names = inTorchOrder(checkpoint.parameters.keys())
   const stateDict = names.map(
@@ -32,12 +39,15 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
     lr_schedulers: [],
     kineo: { format: 1, json: JSON.stringify({ network, classNames, extra }) },
   })
-  await writeStoredZip(path, [
+  const entries = [
     { name: 'archive/data.pkl', data: pickle },
     { name: 'archive/byteorder', data: Buffer.from('little') },
     ...storages.entries,
     { name: 'archive/version', data: Buffer.from('3\n') },
-  ])
+  ]
+  const zip = storedZip(path, entries)
+  const { encryptionKey } = options
+  await writeFileAtomic(path, encryptionKey === undefined ? zip : await encryptParts(zip, encryptionKey))
 }
 
 /** `torch.optim.SGD(...).state_dict()`, the parameters numbered in the order of `model.parameters()`. */

@@ -1,5 +1,5 @@
-import type { FileHandle } from 'node:fs/promises'
 import { crc32, inflateRawSync } from 'node:zlib'
+import type { ByteSource } from './byte-source.ts'
 
 /** The zip file is broken, or uses something that PyTorch files never use. */
 export class ZipError extends Error {}
@@ -16,33 +16,32 @@ const stored = 0
 const deflated = 8
 const unset32 = 0xffff_ffff
 const unset16 = 0xffff
-const largestDirectory = 64 * 2 ** 20
+/** A thousand tensors take a tenth of a megabyte. */
+const largestDirectory = 16 * 2 ** 20
 /** Deflate cannot shrink further than this, so a larger promise is a trap. */
 const largestDeflateRatio = 1040
-const largestInflated = 4 * 2 ** 30
+/** What the entries may unpack to beyond the size of the file; torch itself stores them unpacked. */
+const largestGain = 2 ** 30
 
 /** Random access to the entries of a zip file; knows zip64. Reads only what is asked for. */
 export class ZipReader {
-  readonly #file: FileHandle
-  readonly #fileSize: number
+  readonly #source: ByteSource
   readonly #entries: ReadonlyMap<string, Entry>
 
-  private constructor(file: FileHandle, fileSize: number, entries: ReadonlyMap<string, Entry>) {
-    this.#file = file
-    this.#fileSize = fileSize
+  private constructor(source: ByteSource, entries: ReadonlyMap<string, Entry>) {
+    this.#source = source
     this.#entries = entries
   }
 
   /**
-   * Reads the directory. The caller closes `file` in the end.
+   * Reads the directory.
    *
    * @throws ZipError when it is broken, cut off, or its entries overlap.
    */
-  static async open(file: FileHandle): Promise<ZipReader> {
-    const fileSize = (await file.stat()).size
-    const directory = await findDirectory(file, fileSize)
+  static async open(source: ByteSource): Promise<ZipReader> {
+    const directory = await findDirectory(source)
     if (directory.size > largestDirectory) throw new ZipError('the list of its entries is too large')
-    const bytes = await readRange(file, fileSize, directory.offset, directory.size)
+    const bytes = await readRange(source, directory.offset, directory.size)
     const entries = parseDirectory(bytes, directory.count)
     let storedBytes = 0
     let wholeBytes = 0
@@ -50,9 +49,9 @@ export class ZipReader {
       storedBytes += entry.compressedSize
       wholeBytes += entry.size
     }
-    if (storedBytes > fileSize) throw new ZipError('its entries overlap or it is cut off')
-    if (wholeBytes > Math.max(fileSize, largestInflated)) throw new ZipError('its entries are too large')
-    return new ZipReader(file, fileSize, entries)
+    if (storedBytes > source.size) throw new ZipError('its entries overlap or it is cut off')
+    if (wholeBytes > source.size + largestGain) throw new ZipError('its entries are too large')
+    return new ZipReader(source, entries)
   }
 
   /** Names in the order of the directory. */
@@ -77,11 +76,11 @@ export class ZipReader {
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
     const entry = this.#entries.get(name)
     if (entry === undefined) throw new ZipError(`the entry ${name} is missing`)
-    const header = await readRange(this.#file, this.#fileSize, entry.headerOffset, 30)
+    const header = await readRange(this.#source, entry.headerOffset, 30)
     const view = viewOf(header)
     if (view.getUint32(0, true) !== 0x04034b50) throw new ZipError(`the entry ${name} is broken`)
     const start = entry.headerOffset + 30 + view.getUint16(26, true) + view.getUint16(28, true)
-    const raw = await readRange(this.#file, this.#fileSize, start, entry.compressedSize)
+    const raw = await readRange(this.#source, start, entry.compressedSize)
     const data = entry.method === stored ? raw : inflate(raw, entry, name)
     if (data.byteLength !== entry.size || crc32(data) !== entry.crc)
       throw new ZipError(`the entry ${name} is damaged (wrong check sum)`)
@@ -98,19 +97,13 @@ function inflate(raw: Uint8Array, entry: Entry, name: string): Uint8Array<ArrayB
 }
 
 async function readRange(
-  file: FileHandle,
-  fileSize: number,
+  source: ByteSource,
   offset: number,
   length: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  if (offset < 0 || length < 0 || offset + length > fileSize) throw new ZipError('it is cut off')
-  const bytes = new Uint8Array(length)
-  let done = 0
-  while (done < length) {
-    const { bytesRead } = await file.read(bytes, done, length - done, offset + done)
-    if (bytesRead === 0) throw new ZipError('it is cut off')
-    done += bytesRead
-  }
+  if (offset < 0 || length < 0 || offset + length > source.size) throw new ZipError('it is cut off')
+  const bytes = await source.read(offset, length)
+  if (bytes.length < length) throw new ZipError('it is cut off')
   return bytes
 }
 
@@ -120,10 +113,10 @@ interface Directory {
   count: number
 }
 
-async function findDirectory(file: FileHandle, fileSize: number): Promise<Directory> {
+async function findDirectory(source: ByteSource): Promise<Directory> {
   // The end record has 22 bytes and a comment of at most 65535; the zip64 locator stands in the 20 bytes before.
-  const tailSize = Math.min(fileSize, 22 + 65535 + 20)
-  const tail = viewOf(await readRange(file, fileSize, fileSize - tailSize, tailSize))
+  const tailSize = Math.min(source.size, 22 + 65535 + 20)
+  const tail = viewOf(await readRange(source, source.size - tailSize, tailSize))
   for (let at = tailSize - 22; at >= 0; at--) {
     if (tail.getUint32(at, true) !== 0x06054b50) continue
     const directory = {
@@ -135,7 +128,7 @@ async function findDirectory(file: FileHandle, fileSize: number): Promise<Direct
     if (!large) return directory
     if (at < 20 || tail.getUint32(at - 20, true) !== 0x07064b50) return directory
     const recordOffset = safeNumber(tail.getBigUint64(at - 20 + 8, true))
-    const record = viewOf(await readRange(file, fileSize, recordOffset, 56))
+    const record = viewOf(await readRange(source, recordOffset, 56))
     if (record.getUint32(0, true) !== 0x06064b50) throw new ZipError('its end record is broken')
     return {
       count: safeNumber(record.getBigUint64(32, true)),

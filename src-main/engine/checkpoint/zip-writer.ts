@@ -1,5 +1,4 @@
 import { crc32 } from 'node:zlib'
-import { writeFileAtomic } from '../../core/atomic-file.ts'
 import { KineoError } from '../../core/errors.ts'
 
 export interface ZipEntry {
@@ -22,19 +21,20 @@ const versionNeeded = 20
 const paddingField = 0x4246
 
 /**
- * Writes entries, stored and aligned as torch.save does, atomically: nothing or the whole file stands at `path`.
- * Data is not copied; it must not change before the promise settles. Makes missing folders.
+ * A zip file in parts, its entries stored and aligned as torch.save does. Data is not copied; it must not change before
+ * the last part was taken.
  *
+ * @param path Where it will stand, for the message.
  * @throws KineoError (output) for more than 4 GiB.
  */
-export async function writeStoredZip(path: string, entries: readonly ZipEntry[]): Promise<void> {
+export function storedZip(path: string, entries: readonly ZipEntry[]): Iterable<Uint8Array> {
   const upperBound = entries.reduce(
     (sum, { name, data }) => sum + data.byteLength + 2 * alignment + 80 + 2 * Buffer.byteLength(name),
     0,
   )
   if (upperBound > largestFile || entries.length > mostEntries)
     throw new KineoError('output', 'The checkpoint would be larger than 4 GiB', { where: path })
-  await writeFileAtomic(path, zipParts(entries))
+  return zipParts(entries)
 }
 
 function* zipParts(entries: readonly ZipEntry[]): Generator<Uint8Array> {
