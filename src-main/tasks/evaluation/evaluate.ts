@@ -53,7 +53,7 @@ export async function evaluate(spec: Spec, hooks: TaskHooks = {}): Promise<Evalu
   )
   return await withStatusLog(spec, 'evaluate', async (folder, status) => {
     const trained = await openTrainedNetwork(path, spec, hooks)
-    const { network, classNames } = trained
+    const { classNames } = trained
     const samples = await listDataset(testFolder, labelMapOf(classNames), spec.model.model_type, hooks.onLine)
     const rows = await scoreVideos(spec, trained, samples, spec.evaluate.batch_size, hooks)
 

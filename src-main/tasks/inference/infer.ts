@@ -43,7 +43,7 @@ export async function infer(spec: Spec, hooks: TaskHooks = {}): Promise<Inferenc
   )
   return await withStatusLog(spec, 'inference', async (folder) => {
     const trained = await openTrainedNetwork(path, spec, hooks)
-    const { network, classNames } = trained
+    const { classNames } = trained
     const samples = await listVideos(videosFolder, spec.model.model_type, hooks.onLine)
     const rows = await scoreVideos(spec, trained, samples, spec.inference.batch_size, hooks)
     const videos = samples.map((sample, i) => {
