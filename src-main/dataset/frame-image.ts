@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import sharp, { type SharpOptions } from 'sharp'
 import { KineoError } from '../core/errors.ts'
 import type { ImageSize } from './resize.ts'
-import type { Pixels } from './transforms.ts'
+import type { Pixels } from './frame-stacker.ts'
 
 /** What an image is read as: three channels of sRGB, or one of gray. */
 export type ImageKind = 'rgb' | 'gray'

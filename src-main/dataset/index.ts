@@ -1,17 +1,17 @@
 /** Datasets in TAO's layout: listing, frame sampling, transforms and the batch loader. */
+export type { ModelType, Stream, StreamInputs } from '../core/streams.ts'
 export { BatchLoader, type Batch, type LoaderOptions } from './batch-loader.ts'
-export {
-  frameCount,
-  listDataset,
-  listVideos,
-  type ModelType,
-  type ReportNote,
-  type VideoSample,
-} from './samples.ts'
+export type { ColorJitter } from './color-jitter.ts'
+export type { Crop } from './crops.ts'
+export { flippedClasses } from './flipped-classes.ts'
+export { frameCount, listDataset, listVideos, type ReportNote, type VideoSample } from './samples.ts'
 export {
   sampleCenterFrames,
+  sampleSegments,
   sampleTrainingFrames,
+  type FrameIndices,
   type SampleStrategy,
   type SamplingRule,
+  type SegmentRule,
 } from './sampling.ts'
-export { checkTransform, type Crop, type TransformConfig } from './transforms.ts'
+export { checkTransform, type Normalisation, type TransformConfig } from './transforms.ts'

@@ -1,11 +1,11 @@
 import type { ErrorCode } from '../core/errors.ts'
-import type { ModelType } from './samples.ts'
+import type { ModelType, Stream } from '../core/streams.ts'
 import type { ClipChoices, TransformConfig } from './transforms.ts'
 
 /** Everything that is needed to make one clip; drawn by the loader, so that workers decide nothing. */
 export interface ClipPlan {
-  /** Images in the order of time; for flow u and v of a frame in turn. */
-  files: string[]
+  /** For each stream, images in the order of time; for flow u and v of a frame in turn. */
+  files: Partial<Record<Stream, string[]>>
   choices: ClipChoices
 }
 
@@ -24,7 +24,7 @@ export type WorkerRequest =
   | { kind: 'discard'; run: number }
 
 export type WorkerReply =
-  /** Float32 [channels * length, height, width]. */
+  /** Float32 [channels, length, height, width] of each stream, one after the other. */
   { kind: 'clip'; id: number; buffer: ArrayBuffer } | { kind: 'failure'; id: number; failure: Failure }
 
 /** An error on its way between threads. */

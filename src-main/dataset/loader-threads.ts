@@ -9,7 +9,7 @@ export interface ClipSource {
   readonly lanes: number
   /**
    * @param run Number of the pass that asks, for `discard`.
-   * @returns Float32 [channels * length, height, width].
+   * @returns Float32 [channels, length, height, width] of each stream, one after the other.
    */
   read(lane: number, run: number, plan: ClipPlan): Promise<ArrayBuffer>
   /** Gives the memory of a clip back for the next one. */

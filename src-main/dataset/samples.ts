@@ -1,10 +1,8 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, join, resolve, sep } from 'node:path'
 import { KineoError } from '../core/errors.ts'
+import type { ModelType } from '../core/streams.ts'
 import { mapBounded } from './bounded.ts'
-
-/** What a network looks at: colour frames or optical flow. */
-export type ModelType = 'rgb' | 'of'
 
 /** One video of a dataset in TAO's layout: a folder of frames. */
 export interface VideoSample {
@@ -16,9 +14,9 @@ export interface VideoSample {
   label: string | null
   /** Index of its class in the label map, or null. */
   classIndex: number | null
-  /** Absolute paths of the colour frames in order; empty for model type `of`. */
+  /** Absolute paths of the colour frames in order; empty where only flow is looked at. */
   rgb: string[]
-  /** Absolute paths of the horizontal flow images in order; empty for model type `rgb`. */
+  /** Absolute paths of the horizontal flow images in order; empty where only colour is looked at. */
   u: string[]
   /** Absolute paths of the vertical flow images, the partner of `u[i]` at `i`. */
   v: string[]
@@ -32,8 +30,9 @@ const imageName = /\.(png|jpe?g|bmp|gif|tiff?|webp)$/i
 const foldersAtOnce = 32
 const namedProblems = 5
 
-/** Frames that `sample` offers to a network of `modelType`. */
+/** Frames that `sample` offers to a network of `modelType`; for `joint` those that have colour and flow. */
 export function frameCount(sample: VideoSample, modelType: ModelType): number {
+  if (modelType === 'joint') return Math.min(sample.rgb.length, sample.v.length)
   return modelType === 'rgb' ? sample.rgb.length : sample.v.length
 }
 
@@ -113,13 +112,12 @@ async function readVideos(
   const problems: KineoError[] = []
   const samples = await mapBounded(videos, foldersAtOnce, async (video): Promise<VideoSample | null> => {
     try {
-      if (modelType === 'rgb') {
-        return { ...video, rgb: await frames(join(video.path, 'rgb'), onNote), u: [], v: [] }
-      }
+      const rgb = modelType === 'of' ? [] : await frames(join(video.path, 'rgb'), onNote)
+      if (modelType === 'rgb') return { ...video, rgb, u: [], v: [] }
       const u = await frames(join(video.path, 'u'), onNote)
       const v = await frames(join(video.path, 'v'), onNote)
       checkPairs(video.path, u, v)
-      return { ...video, rgb: [], u, v }
+      return { ...video, rgb, u, v }
     } catch (error) {
       if (!(error instanceof KineoError)) throw error
       problems.push(error)

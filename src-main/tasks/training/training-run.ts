@@ -167,8 +167,7 @@ export class TrainingRun {
     throwIfCancelled(signal)
     for await (const batch of this.#trainLoader.epoch(epoch, signal)) {
       throwIfCancelled(signal)
-      const inputs = { [this.#plan.network.modelType]: batch.input }
-      const result = await this.#session.step({ ...batch, inputs }, hyper, [seed, epoch, step])
+      const result = await this.#session.step(batch, hyper, [seed, epoch, step])
       step += 1
       this.#globalStep += 1
       if (!Number.isFinite(result.loss)) throw new DivergedError(`in epoch ${epoch + 1}, step ${step}`)
