@@ -123,12 +123,7 @@ function floatReader(name: string, { buffer }: Uint8Array<ArrayBuffer>): (positi
     }
     case 'BFloat16Storage': {
       const values = new Uint16Array(buffer)
-      const scratch = new Uint32Array(1)
-      const float = new Float32Array(scratch.buffer)
-      return (position) => {
-        scratch[0] = (values[position] ?? 0) << 16
-        return float[0] ?? 0
-      }
+      return (position) => bfloat16ToNumber(values[position] ?? 0)
     }
     default: {
       const values = new Uint16Array(buffer)
@@ -153,8 +148,17 @@ function integerReader(name: string, { buffer }: Uint8Array<ArrayBuffer>): (posi
   return (position) => BigInt(values[position] ?? 0)
 }
 
+const bfloat16Bits = new Uint32Array(1)
+const bfloat16Value = new Float32Array(bfloat16Bits.buffer)
+
+/** The upper half of a float32. */
+export function bfloat16ToNumber(bits: number): number {
+  bfloat16Bits[0] = bits << 16
+  return bfloat16Value[0] ?? 0
+}
+
 /** IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction. */
-function halfToNumber(bits: number): number {
+export function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1
   const exponent = (bits >> 10) & 0x1f
   const fraction = bits & 0x3ff
