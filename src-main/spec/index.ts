@@ -1,4 +1,4 @@
-export { loadSpec, parseSpec, specToYaml } from './parse.ts'
+export { checkSpec, loadSpec, parseSpec, readSpec, specOf, specToYaml, type SpecReading } from './parse.ts'
 export type { Spec } from './schema.ts'
 export {
   describeSections,
@@ -8,5 +8,6 @@ export {
   supportedKeys,
 } from './describe.ts'
 export type { KeyKind, ModelType, SpecCommand } from './key-kinds.ts'
+export { problemLine, type SpecProblem } from './problem.ts'
 export { notBuiltKeys } from './not-built.ts'
 export { otherSpellings } from './spellings.ts'

@@ -1,18 +1,57 @@
-import { readFile } from 'node:fs/promises'
 import { stringify } from 'yaml'
 import type { z } from 'zod'
 import { KineoError } from '../core/errors.ts'
-import { isNeutral, isSilent, notBuiltKeys } from './not-built.ts'
-import { supportedKeys } from './describe.ts'
+import { crossProblems } from './cross-checks.ts'
+import { describeSpec, supportedKeys } from './describe.ts'
 import { show } from './key-kinds.ts'
 import { agreeOnDevices } from './keys/devices.ts'
+import { acceptedWithoutEffect, isNeutral, notBuiltKeys } from './not-built.ts'
+import { printable, problemLine, type SpecProblem } from './problem.ts'
+import { readSpecText } from './read-text.ts'
+import { resolveReferences } from './references.ts'
 import { type Spec, specSchema } from './schema.ts'
-import { isTree, mergeSources, readOverrides, readYaml, type SpecSource, type Tree } from './source.ts'
-import { otherSpellings, type Problem, unifySpellings } from './spellings.ts'
+import {
+  defineKey,
+  deleteKey,
+  isTree,
+  mergeSources,
+  placeOf,
+  readOverrides,
+  readYaml,
+  type SpecSource,
+  type Tree,
+} from './source.ts'
+import { otherSpellings, unifySpellings } from './spellings.ts'
 import { siblingNames, suggestKey } from './suggest.ts'
 
 /** Keys whose value is a map of the person's own names; an override gives the whole map. */
 const ownNames = ['dataset.label_map', 'dataset.augmentation_config.flip_label_map', 'train.class_weights']
+
+/** A file full of unknown keys is not a spec: the rest is only counted. */
+const mostProblems = 30
+
+/** What reading a spec came to. */
+export interface SpecReading {
+  /** The whole spec, or null when there are problems. */
+  spec: Spec | null
+  problems: SpecProblem[]
+  /** What was accepted and has no effect in this version, such as a second device. */
+  notes: SpecProblem[]
+  /** Dotted key -> where it was written, such as `spec.yaml:12`; keys that were not given are not there. */
+  places: ReadonlyMap<string, string>
+}
+
+/**
+ * Reads an experiment spec with `key=value` overrides laid over it, and collects all that is wrong with it.
+ * @throws KineoError: `usage` for a malformed override, `spec` when the file cannot be read at all.
+ */
+export async function readSpec(path: string, overrides: readonly string[] = []): Promise<SpecReading> {
+  const { source, problems } = readYaml(await readSpecText(path), path)
+  const over = readOverrides(overrides)
+  // With broken YAML nothing else can be judged; with a doubled key, the rest can.
+  if (problems.some(({ key }) => key === '')) return { spec: null, problems, notes: [], places: new Map() }
+  return fromSources([source, over], problems)
+}
 
 /**
  * Reads an experiment spec with `key=value` overrides laid over it.
@@ -20,17 +59,7 @@ const ownNames = ['dataset.label_map', 'dataset.augmentation_config.flip_label_m
  * once, each with file, line and key.
  */
 export async function loadSpec(path: string, overrides: readonly string[] = []): Promise<Spec> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    throw new KineoError('spec', 'Cannot read the experiment spec', {
-      where: path,
-      remedy: 'Check the path after -e',
-      cause: error,
-    })
-  }
-  return fromSources([readYaml(text, path), readOverrides(overrides)])
+  return specOf(await readSpec(path, overrides))
 }
 
 /**
@@ -38,70 +67,140 @@ export async function loadSpec(path: string, overrides: readonly string[] = []):
  * @throws KineoError (spec) with all problems at once.
  */
 export function parseSpec(value: unknown): Spec {
-  if (!isTree(value))
-    throw new KineoError('spec', 'An experiment spec is a map of keys such as model, dataset, train')
-  return fromSources([{ tree: structuredClone(value), places: new Map() }])
+  return specOf(checkSpec(value))
 }
 
-/** The resolved spec as YAML that `loadSpec` reads back to the same spec. */
+/** As `parseSpec`, but the problems are returned. */
+export function checkSpec(value: unknown): SpecReading {
+  if (isTree(value)) return fromSources([{ tree: structuredClone(value), places: new Map() }], [])
+  const message = 'An experiment spec is a map of keys such as model, dataset, train'
+  return { spec: null, problems: [{ key: '', message, place: null }], notes: [], places: new Map() }
+}
+
+/** The spec of a reading. @throws KineoError (spec) with all its problems. */
+export function specOf({ spec, problems }: SpecReading): Spec {
+  if (spec !== null) return spec
+  const lines = problems.map(problemLine)
+  if (lines.length === 1) throw new KineoError('spec', lines[0] ?? '')
+  throw new KineoError('spec', `The experiment spec has ${lines.length} problems:\n  ${lines.join('\n  ')}`)
+}
+
+/**
+ * The resolved spec as YAML that `loadSpec` reads back to the same spec, and PyYAML as well. The encryption key is
+ * left out: it must not lie beside what it protects.
+ */
 export function specToYaml(spec: Spec): string {
-  return stringify(spec)
+  return stringify({ ...spec, encryption_key: null }, { schema: 'yaml-1.1' })
 }
 
-function fromSources(sources: SpecSource[]): Spec {
-  const problems: (Problem & { place: string | undefined })[] = []
+function fromSources(sources: readonly SpecSource[], earlier: readonly SpecProblem[]): SpecReading {
+  const problems = [...earlier]
   let merged: SpecSource = { tree: {}, places: new Map() }
   for (const source of sources) {
-    const { places } = source
-    for (const problem of unifySpellings(source))
-      problems.push({ ...problem, place: places.get(problem.key) })
+    problems.push(...unifySpellings(source))
     merged = mergeSources(merged, source, ownNames)
   }
-
-  const supported = new Set(supportedKeys())
+  const { places } = merged
+  const at = (key: string, message: string): SpecProblem => ({
+    key: printable(key),
+    message,
+    place: placeOf(places, key),
+  })
   const note = (key: string, message: string): void => {
-    problems.push({ key, message, place: placeOf(merged.places, key) })
+    problems.push(at(key, message))
   }
-  const tree = sortOut(merged.tree, supported, note)
+  const withoutReferences = resolveReferences(merged.tree, (key) => defaults.get(key), note)
+  const notes = acceptedWithoutEffect(withoutReferences).map(({ key, message }) => at(key, message))
+  const tree = sortOut(withoutReferences, note)
+  const { spec, wrongKeys } = judge(tree, note)
+  if (spec !== null) {
+    const touched = (key: string): boolean => wrongKeys.some((wrong) => within(key, wrong))
+    for (const { key, message, others } of crossProblems(spec)) {
+      if ([key, ...others].some(touched)) continue
+      // A default may clash with what was written: the place is where something was written.
+      const written = [key, ...others].find((name) => places.has(name)) ?? key
+      problems.push({ key, message, place: placeOf(places, written) })
+    }
+  }
+  return { spec: problems.length > 0 ? null : spec, problems: limited(problems), notes, places }
+}
 
-  const result = specSchema.safeParse(tree)
-  if (!result.success) {
-    for (const issue of result.error.issues) note(issue.path.join('.'), messageOf(issue))
+const defaults: ReadonlyMap<string, unknown> = new Map(
+  describeSpec().map((description) => [description.key, description.default]),
+)
+
+/**
+ * The spec that `tree` says. A wrong key is noted and its default stands in, so that what must hold between the others
+ * can still be judged.
+ */
+function judge(
+  tree: Tree,
+  note: (key: string, message: string) => void,
+): { spec: Spec | null; wrongKeys: string[] } {
+  const wrongKeys: string[] = []
+  const whole = specSchema.safeParse(tree)
+  if (whole.success) return { spec: withDevices(whole.data), wrongKeys }
+  const rest = structuredClone(tree)
+  for (const issue of whole.error.issues) {
+    const key = issue.path.join('.')
+    note(key, messageOf(issue))
+    const known = nearestKnown(key)
+    wrongKeys.push(known)
+    deleteKey(rest, known)
   }
-  if (problems.length > 0 || !result.success) throw specError(problems)
-  const { train, evaluate, inference } = result.data
+  const again = specSchema.safeParse(rest)
+  return { spec: again.success ? withDevices(again.data) : null, wrongKeys }
+}
+
+function withDevices(spec: Spec): Spec {
+  const { train, evaluate, inference } = spec
   return {
-    ...result.data,
+    ...spec,
     train: agreeOnDevices(train),
     evaluate: agreeOnDevices(evaluate),
     inference: agreeOnDevices(inference),
   }
 }
 
+/** The key of the spec that `key`, such as an entry of the label map, belongs to. */
+function nearestKnown(key: string): string {
+  const parts = key.split('.')
+  while (parts.length > 1 && !supported.has(parts.join('.'))) parts.pop()
+  return parts.join('.')
+}
+
+/** True when `key` is `group` or stands in it. */
+function within(key: string, group: string): boolean {
+  return key === group || key.startsWith(`${group}.`)
+}
+
+const supported: ReadonlySet<string> = new Set(supportedKeys())
+const sections: ReadonlySet<string> = new Set(
+  [...supported, ...notBuiltKeys.keys()].filter((key) =>
+    [...supported, ...notBuiltKeys.keys()].some((other) => other.startsWith(`${key}.`)),
+  ),
+)
+
 /** Drops neutral keys of the not-built list and empty groups; notes keys that are unknown or not built. */
-function sortOut(
-  tree: Tree,
-  supported: ReadonlySet<string>,
-  note: (key: string, message: string) => void,
-): Tree {
-  const sections = new Set(
-    [...supported, ...notBuiltKeys.keys()].filter((key) => hasChildren(key, supported)),
-  )
+function sortOut(tree: Tree, note: (key: string, message: string) => void): Tree {
+  let unknown = 0
   const visit = (group: Tree, prefix: string): Tree => {
     const kept: Tree = {}
     for (const [name, value] of Object.entries(group)) {
       const key = prefix + name
       if (sections.has(key)) {
         // `evaluate:` with nothing below it is an empty group.
-        if (isTree(value) || value === null) kept[name] = visit(value ?? {}, `${key}.`)
-        else kept[name] = value
-        if (!supported.has(key)) delete kept[name]
+        const child = isTree(value) || value === null ? visit(value ?? {}, `${key}.`) : value
+        if (supported.has(key)) defineKey(kept, name, child)
       } else if (supported.has(key)) {
-        kept[name] = value
+        defineKey(kept, name, value)
       } else if (notBuiltKeys.has(key)) {
-        if (!isNeutral(key, value)) note(key, `${show(value)} is not supported yet`)
-      } else if (!isSilent(key)) {
-        note(key, unknownKey(key, supported))
+        if (!isNeutral(key, value)) {
+          note(key, `${show(value)} is not supported. ${notBuiltKeys.get(key)?.remedy ?? ''}`)
+        }
+      } else {
+        unknown++
+        note(key, unknown > mostProblems ? 'is not a key of the spec' : unknownKey(key))
       }
     }
     return kept
@@ -109,42 +208,26 @@ function sortOut(
   return visit(tree, '')
 }
 
-function unknownKey(key: string, supported: ReadonlySet<string>): string {
+function unknownKey(key: string): string {
   const near = suggestKey(key, [...supported, ...notBuiltKeys.keys(), ...otherSpellings.keys()])
   if (near !== undefined) return `is not a key of the spec; did you mean ${near}?`
   const { section, names } = siblingNames(key, supported)
   return `is not a key of the spec; ${section === '' ? 'it' : section} has ${names.join(', ')}`
 }
 
-function hasChildren(key: string, supported: ReadonlySet<string>): boolean {
-  const prefix = `${key}.`
-  return [...supported, ...notBuiltKeys.keys()].some((other) => other.startsWith(prefix))
-}
-
-/** The place of a key, of the nearest group around it that was written down, or of the first key within it. */
-function placeOf(places: ReadonlyMap<string, string>, key: string): string | undefined {
-  const parts = key.split('.')
-  while (parts.length > 0) {
-    const place = places.get(parts.join('.'))
-    if (place !== undefined) return place
-    parts.pop()
+function limited(problems: SpecProblem[]): SpecProblem[] {
+  if (problems.length <= mostProblems) return problems
+  const more = problems.length - mostProblems
+  const last = {
+    key: '',
+    message: `and ${more} more problem${more === 1 ? '' : 's'} of this kind`,
+    place: null,
   }
-  for (const [other, place] of places) if (other.startsWith(`${key}.`)) return place
-  return undefined
+  return [...problems.slice(0, mostProblems), last]
 }
 
 function messageOf(issue: z.core.$ZodIssue): string {
   return issue.message.startsWith('Invalid')
     ? issue.message.replace('Invalid input: expected', 'must be')
     : issue.message
-}
-
-function specError(
-  problems: readonly { key: string; message: string; place: string | undefined }[],
-): KineoError {
-  const lines = problems.map(
-    ({ key, message, place }) => `${place === undefined ? '' : `${place}: `}${key}: ${message}`,
-  )
-  if (lines.length === 1) return new KineoError('spec', lines[0] ?? '')
-  return new KineoError('spec', `The experiment spec has ${lines.length} problems:\n  ${lines.join('\n  ')}`)
 }

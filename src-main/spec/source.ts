@@ -1,5 +1,6 @@
-import { isMap, isScalar, LineCounter, parse, parseDocument, type ParsedNode } from 'yaml'
+import { isMap, isScalar, LineCounter, parseDocument, type ParsedNode } from 'yaml'
 import { KineoError } from '../core/errors.ts'
+import { printable, type SpecProblem } from './problem.ts'
 
 /** A nested map of keys as YAML gives it. */
 export interface Tree {
@@ -13,6 +14,13 @@ export interface SpecSource {
   places: Map<string, string>
 }
 
+/** Class names such as `01`, `1.0` or `yes` are keys too: they keep their text. `<<` merges, as in PyYAML. */
+const yamlOptions = { prettyErrors: false, uniqueKeys: false, stringKeys: true, merge: true } as const
+
+/** A file that is no YAML gives one error after the other; the first few tell enough. */
+const mostSyntaxErrors = 5
+const deepestKey = 20
+
 export function isTree(value: unknown): value is Tree {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
@@ -20,38 +28,85 @@ export function isTree(value: unknown): value is Tree {
 /**
  * Reads YAML text.
  * @param name How messages call the file.
- * @throws KineoError (spec) with the line of every syntax error and doubled key.
+ * @returns What it says and every problem of the YAML itself, each with its line.
  */
-export function readYaml(text: string, name: string): SpecSource {
+export function readYaml(text: string, name: string): { source: SpecSource; problems: SpecProblem[] } {
   const lineCounter = new LineCounter()
-  const document = parseDocument(text, { lineCounter, prettyErrors: false })
-  if (document.errors.length > 0) {
-    const problems = document.errors.map(
-      (error) => `${name}:${lineCounter.linePos(error.pos[0]).line}: ${error.message}`,
-    )
-    throw new KineoError('spec', problems.join('\n'), {
-      remedy: 'Mend the YAML, mostly an indent or a colon',
-    })
+  const lineAt = (offset: number): string => `${name}:${lineCounter.linePos(offset).line}`
+  const none: SpecSource = { tree: {}, places: new Map() }
+  try {
+    const document = parseDocument(text, { lineCounter, ...yamlOptions })
+    // A tag that means nothing here, such as !!python/object, is only a warning there.
+    const syntax = [...document.errors, ...document.warnings]
+    if (syntax.length > 0) {
+      const problems = syntax
+        .slice(0, mostSyntaxErrors)
+        .map((error) => ({ key: '', message: syntaxMessage(error), place: lineAt(error.pos[0]) }))
+      return { source: none, problems }
+    }
+    const { places, problems } = placesOf(document.contents, lineAt)
+    const value: unknown = document.toJS()
+    if (value !== null && !isTree(value)) {
+      const message = 'an experiment spec is a map of keys such as model:, dataset:, train:'
+      return { source: none, problems: [{ key: '', message, place: name }] }
+    }
+    return { source: { tree: value ?? {}, places }, problems }
+  } catch (error) {
+    const message = exhaustion(error)
+    if (message === undefined) throw error
+    return { source: none, problems: [{ key: '', message, place: name }] }
   }
+}
+
+/** What to tell when the YAML is made to exhaust its reader, or undefined for a bug of ours. */
+function exhaustion(error: unknown): string | undefined {
+  if (error instanceof RangeError) return 'is nested too deeply to be an experiment spec'
+  if (error instanceof ReferenceError && error.message.includes('alias'))
+    return 'repeats its anchors (&name, *name) too often to be an experiment spec; write the values out'
+  return undefined
+}
+
+function syntaxMessage(error: { code: string; message: string }): string {
+  switch (error.code) {
+    case 'TAB_AS_INDENT':
+      return 'is indented with a tab, which YAML does not take; use spaces'
+    case 'MULTIPLE_DOCS':
+      return 'a second document begins at ---; an experiment spec is one document'
+    case 'TAG_RESOLVE_FAILED':
+      return `${printable(error.message)}; an experiment spec holds plain values only`
+    case 'BAD_ALIAS':
+      return printable(error.message)
+    default:
+      if (error.message.includes('call stack')) return 'is nested too deeply to be an experiment spec'
+      return `${printable(error.message)}. Mend the YAML, mostly an indent, a colon or a quote`
+  }
+}
+
+function placesOf(
+  contents: ParsedNode | null,
+  lineAt: (offset: number) => string,
+): { places: Map<string, string>; problems: SpecProblem[] } {
   const places = new Map<string, string>()
-  const visit = (node: ParsedNode | null, prefix: string): void => {
-    if (!isMap(node)) return
+  const problems: SpecProblem[] = []
+  const visit = (node: ParsedNode | null, prefix: string, depth: number): void => {
+    if (!isMap(node) || depth > deepestKey) return
     for (const pair of node.items) {
-      const key = prefix + String(isScalar(pair.key) ? pair.key.value : pair.key)
+      const name = String(isScalar(pair.key) ? pair.key.value : pair.key)
+      const key = prefix + name
       const offset = isScalar(pair.key) ? pair.key.range?.[0] : undefined
-      if (offset !== undefined) places.set(key, `${name}:${lineCounter.linePos(offset).line}`)
-      visit(pair.value as ParsedNode | null, `${key}.`)
+      if (offset === undefined || name === '<<') continue
+      const place = lineAt(offset)
+      const first = places.get(key)
+      if (first !== undefined) {
+        const message = `is given twice, first in line ${first.slice(first.lastIndexOf(':') + 1)}`
+        problems.push({ key: printable(key), message, place })
+      }
+      places.set(key, place)
+      visit(pair.value as ParsedNode | null, `${key}.`, depth + 1)
     }
   }
-  visit(document.contents, '')
-  const value: unknown = document.toJS()
-  if (value !== null && !isTree(value)) {
-    throw new KineoError(
-      'spec',
-      `${name}: an experiment spec is a map of keys such as model:, dataset:, train:`,
-    )
-  }
-  return { tree: value ?? {}, places }
+  visit(contents, '', 0)
+  return { places, problems }
 }
 
 /**
@@ -64,23 +119,32 @@ export function readOverrides(overrides: readonly string[]): SpecSource {
   for (const text of overrides) {
     const equals = text.indexOf('=')
     const key = text.slice(0, Math.max(0, equals)).trim()
-    if (!/^[^\s.=]+(\.[^.=]+)*$/.test(key)) {
-      throw new KineoError('usage', `Not an override: ${text}`, {
+    const parts = key.split('.')
+    if (!/^[^\s.=]+(\.[^.=]+)*$/.test(key) || parts.length > deepestKey) {
+      throw new KineoError('usage', `Not an override: ${printable(shortened(text))}`, {
         remedy: 'Write key=value, such as train.optim.lr=0.01',
       })
     }
-    let value: unknown
-    try {
-      value = parse(text.slice(equals + 1)) ?? null
-    } catch {
-      throw new KineoError('usage', `The value of ${key} is not valid: ${text}`, {
-        remedy: 'Quote it for the shell, such as "dataset.label_map={walk: 0, fall: 1}"',
-      })
-    }
-    setKey(source.tree, key.split('.'), value)
-    source.places.set(key, `override ${text}`)
+    setKey(source.tree, parts, overrideValue(key, text.slice(equals + 1)))
+    source.places.set(key, `override ${printable(shortened(text))}`)
   }
   return source
+}
+
+function overrideValue(key: string, text: string): unknown {
+  try {
+    const document = parseDocument(text, yamlOptions)
+    if (document.errors.length === 0 && document.warnings.length === 0) return document.toJS() ?? null
+  } catch (error) {
+    if (exhaustion(error) === undefined) throw error
+  }
+  throw new KineoError('usage', `The value of ${key} is not valid: ${key}=${printable(shortened(text))}`, {
+    remedy: 'Quote it for the shell, such as "dataset.label_map={walk: 0, fall: 1}"',
+  })
+}
+
+function shortened(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 199)}…` : text
 }
 
 /** Sets `parts` in `tree`, making the groups on the way. */
@@ -110,7 +174,7 @@ export function deleteKey(tree: Tree, key: string): void {
 }
 
 /** Defines an own property, also for a name such as `__proto__` that assignment would treat specially. */
-function defineKey<T>(group: Tree, name: string, value: T): T {
+export function defineKey<T>(group: Tree, name: string, value: T): T {
   Object.defineProperty(group, name, { value, enumerable: true, configurable: true, writable: true })
   return value
 }
@@ -129,4 +193,16 @@ export function mergeSources(base: SpecSource, over: SpecSource, replaced: reado
     return result
   }
   return { tree: merge(base.tree, over.tree, ''), places: new Map([...base.places, ...over.places]) }
+}
+
+/** The place of a key, of the nearest group around it that was written down, or of the first key within it. */
+export function placeOf(places: ReadonlyMap<string, string>, key: string): string | null {
+  const parts = key.split('.')
+  while (parts.length > 0) {
+    const place = places.get(parts.join('.'))
+    if (place !== undefined) return place
+    parts.pop()
+  }
+  for (const [other, place] of places) if (other.startsWith(`${key}.`)) return place
+  return null
 }

@@ -1,3 +1,4 @@
+import type { SpecProblem } from './problem.ts'
 import { deleteKey, getKey, isTree, setKey, type SpecSource } from './source.ts'
 
 /** Other names for keys: the documentation page's on the left, the code's, which we keep, on the right. */
@@ -9,18 +10,12 @@ export const otherSpellings: ReadonlyMap<string, readonly string[]> = new Map([
 /** `resnet18` of the page is `resnet_18` in the code; the page has no resnet152 and no i3d. */
 const backboneSpelling = /^resnet(18|34|50|101|152)$/
 
-/** A problem in a spec: the dotted key and what is wrong with it. */
-export interface Problem {
-  key: string
-  message: string
-}
-
 /**
  * Brings every key and value of `source` to the code's spelling, in place, with its place.
  * @returns Problems: two spellings of one thing that disagree, or an output_shape that is no pair.
  */
-export function unifySpellings(source: SpecSource): Problem[] {
-  const problems: Problem[] = []
+export function unifySpellings(source: SpecSource): SpecProblem[] {
+  const problems: SpecProblem[] = []
   const { tree, places } = source
 
   const backbone = getKey(tree, 'model.backbone')
@@ -34,7 +29,8 @@ export function unifySpellings(source: SpecSource): Problem[] {
     if (given === undefined) continue
     const isShape = names.length > 1
     if (isShape && !(Array.isArray(given) && given.length === names.length)) {
-      problems.push({ key: other, message: 'must be a list of height and width, such as [224, 224]' })
+      const message = 'must be a list of height and width, such as [224, 224]'
+      problems.push({ key: other, message, place: places.get(other) ?? null })
       deleteKey(tree, other)
       continue
     }
@@ -45,6 +41,7 @@ export function unifySpellings(source: SpecSource): Problem[] {
         problems.push({
           key: other,
           message: `says ${JSON.stringify(value)}, but ${name} says ${JSON.stringify(existing)}; keep one of the two`,
+          place: places.get(other) ?? null,
         })
         return
       }
