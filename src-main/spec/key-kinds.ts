@@ -1,4 +1,6 @@
+import { homedir } from 'node:os'
 import { z } from 'zod'
+import { printable } from './problem.ts'
 
 /**
  * The kinds of keys that a spec is made of. Each function here makes the zod type of one key, with its default, and
@@ -82,7 +84,7 @@ export function choice<const T extends readonly string[]>(
   return key(schema, { ...text, kind: 'choice', rule }, values)
 }
 
-/** A file or folder; empty and TAO's `???` mean that none is given, which is null unless `standard` says otherwise. */
+/** A file or folder; empty and TAO's `???` mean that none is given, which is null. */
 export function path(text: KeyText) {
   return key(pathText().nullable().default(null), { ...text, kind: 'path', rule: 'a path' })
 }
@@ -100,14 +102,22 @@ function pathText() {
   return z
     .string({ error: (issue) => `must be a path, not ${show(issue.input)}` })
     .refine((value) => !value.includes('\0'), { error: 'must be a path, not text with a zero byte in it' })
-    .transform((value) => (value === '' || value === '???' ? null : value))
+    .transform((value) => (noPath.has(value) ? null : fromHome(value)))
+}
+
+/** What stands for a path that is not given: OmegaConf's mark, and the one in NVIDIA's tutorial specs. */
+const noPath: ReadonlySet<string> = new Set(['', '???', '??'])
+
+/** `~/videos` as the shell reads it. */
+function fromHome(value: string): string {
+  return value === '~' || value.startsWith('~/') ? homedir() + value.slice(1) : value
 }
 
 /** A word that must not be shown: problems with it do not quote it. */
 export function secret(text: KeyText) {
   const schema = z
     .string({ error: () => 'must be text; put it in quotes' })
-    .transform((value) => (value === '' || value === '???' ? null : value))
+    .transform((value) => (noPath.has(value) ? null : value))
     .nullable()
     .default(null)
   return key(schema, { ...text, kind: 'text', rule: 'text' })
@@ -280,6 +290,6 @@ export function orList(words: readonly string[]): string {
 /** A value as a person would write it in YAML, shortened. */
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing'
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  const text = printable(typeof value === 'string' ? value : JSON.stringify(value))
   return text.length > 60 ? `${text.slice(0, 59)}…` : text
 }

@@ -11,7 +11,7 @@ interface NotBuilt {
   remedy: string
 }
 
-const noPath = [null, '', '???']
+const noPath = [null, '', '???', '??']
 const oneNode: NotBuilt = {
   neutral: [1, null],
   remedy: 'This version uses the machine that it runs on alone',
