@@ -1,8 +1,9 @@
 import { KineoError } from '../core/errors.ts'
+import { isReadyFor } from '../project/index.ts'
 import type { JobRecord, NewJob, Project, RunRecord } from '../project/index.ts'
-import type { TrainSettings } from './contract/index.ts'
-import { isReadyFor, runName } from './present.ts'
-import { recommend } from './recommend.ts'
+import type { SpecChanges, TrainSettings } from './contract/index.ts'
+import { plannedRun } from './plan-run.ts'
+import { canEvaluate, runName } from './present.ts'
 import { plural } from './source-folder.ts'
 
 /** Which jobs a click becomes, in order; each starts when the one before is done. */
@@ -34,15 +35,19 @@ function prepareJob(project: Project, clipCount: number, flow: 'dis' | 'none'): 
 /**
  * Adds a run and the jobs that lead to its result: prepare where clips lack what it needs, train, evaluate.
  *
- * @throws KineoError when there is nothing to train with.
+ * @param changes What differs from the recipe.
+ * @throws KineoError when there is nothing to train with, or the changes are wrong.
  */
-export function startRun(project: Project, settings: TrainSettings): { runId: number; chain: NewJob[] } {
-  const { blockedBy } = recommend(project)
-  if (blockedBy !== null) throw new KineoError('input', blockedBy)
+export function startRun(project: Project, changes: SpecChanges): { runId: number; chain: NewJob[] } {
+  const { settings, experiment } = plannedRun(project, changes)
   const usable = project.clips.all().filter((clip) => clip.problem === null)
-  const classNames = project.clips.classes().map(({ name }) => name)
   const before = preparation(project, settings.modelType)
-  const runId = project.runs.add(settings, classNames, usable.filter((clip) => clip.split === 'val').length)
+  const runId = project.runs.add({
+    settings,
+    experiment,
+    classNames: project.clips.classes().map(({ name }) => name),
+    valClipCount: usable.filter((clip) => clip.split === 'val').length,
+  })
   return { runId, chain: [...before, ...trainAndEvaluate(runId)] }
 }
 
@@ -53,10 +58,19 @@ export function resumeChain(project: Project, runId: number): NewJob[] {
   if (status === 'queued' || status === 'running') {
     throw new KineoError('usage', `${runName(runId)} is under way already`)
   }
-  if (status === 'done' && project.runs.isEvaluated(runId)) {
+  if (status === 'done' && !canEvaluate(project, runId)) {
     throw new KineoError('usage', `${runName(runId)} is finished already`)
   }
   return [...preparation(project, run.settings.modelType), ...trainAndEvaluate(runId)]
+}
+
+/** @throws KineoError when there is nothing that is not checked yet. */
+export function evaluateChain(project: Project, runId: number): NewJob[] {
+  requiredRun(project, runId)
+  if (!canEvaluate(project, runId)) {
+    throw new KineoError('usage', `${runName(runId)} has nothing to check now`)
+  }
+  return [evaluateJob(runId)]
 }
 
 /** @throws KineoError when the run has learned nothing yet. */
@@ -81,30 +95,24 @@ function refuseWhileOpen(project: Project, kind: NewJob['kind'], what: string): 
 }
 
 /** The job that makes what the network looks at, where clips lack it. */
-function preparation(project: Project, modelType: 'rgb' | 'of'): NewJob[] {
+function preparation(project: Project, modelType: TrainSettings['modelType']): NewJob[] {
   const usable = project.clips.all().filter((clip) => clip.problem === null)
   const missing = usable.filter((clip) => !isReadyFor(clip, modelType))
   const underWay = project.jobs.open().some((job) => job.kind === 'prepare' && makes(job, modelType))
-  if (missing.length === 0 || underWay) return []
-  if (project.record().kind === 'tao-dataset') {
-    const what = modelType === 'of' ? 'optical flow' : 'pictures'
-    throw new KineoError('input', `${plural(missing.length, 'clip')} of this dataset have no ${what}`, {
-      where: missing[0]?.path ?? '',
-      remedy: `Train on ${modelType === 'of' ? 'pictures' : 'optical flow'} instead, or remove these clips`,
-    })
-  }
-  return [prepareJob(project, missing.length, modelType === 'of' ? 'dis' : 'none')]
+  if (missing.length === 0 || underWay || project.record().kind === 'tao-dataset') return []
+  return [prepareJob(project, missing.length, modelType === 'rgb' ? 'none' : 'dis')]
 }
 
 /** Whether a job to prepare makes what a network of this type looks at. */
-function makes({ options }: JobRecord, modelType: 'rgb' | 'of'): boolean {
+function makes({ options }: JobRecord, modelType: TrainSettings['modelType']): boolean {
   const flow = typeof options === 'object' && options !== null && 'flow' in options ? options.flow : null
   return modelType === 'rgb' || flow === 'dis'
 }
 
 function trainAndEvaluate(runId: number): NewJob[] {
-  return [
-    { kind: 'train', title: `Train ${runName(runId)}`, runId },
-    { kind: 'evaluate', title: `Check ${runName(runId)}`, runId },
-  ]
+  return [{ kind: 'train', title: `Train ${runName(runId)}`, runId }, evaluateJob(runId)]
+}
+
+function evaluateJob(runId: number): NewJob {
+  return { kind: 'evaluate', title: `Check ${runName(runId)}`, runId }
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { isPrepared } from '../project/index.ts'
 import type { ClipRecord, JobRecord, Project, RunRecord } from '../project/index.ts'
 import type { ClipMedia } from './clip-media.ts'
 import type { Clip, Evaluation, Job, ProjectState, Run } from './contract/index.ts'
@@ -24,16 +25,6 @@ export function presentClip(clip: ClipRecord, media: ClipMedia): Clip {
     mediaUrl: media.videoUrl(clip),
     thumbnailUrl: media.thumbnailUrl(clip),
   }
-}
-
-/** True when the clip's frames are there. */
-export function isPrepared(clip: ClipRecord): boolean {
-  return clip.framesFolder !== null && (clip.hasRgb || clip.hasFlow)
-}
-
-/** True when a network of this type can learn from the clip now. */
-export function isReadyFor(clip: ClipRecord, modelType: 'rgb' | 'of'): boolean {
-  return clip.problem === null && isPrepared(clip) && (modelType === 'rgb' ? clip.hasRgb : clip.hasFlow)
 }
 
 export function presentState(project: Project, datasetBytes: number | null): ProjectState {
@@ -77,6 +68,13 @@ export function presentJob(job: JobRecord): Job {
   }
 }
 
+/** Whether a run that does nothing now has learned more than its stored evaluation knows of. */
+export function canEvaluate(project: Project, runId: number): boolean {
+  if (project.jobs.open().some((job) => job.runId === runId)) return false
+  const learned = project.runs.epochs(runId).at(-1)?.epoch
+  return learned !== undefined && learned !== project.runs.evaluatedEpochs(runId)
+}
+
 /** How a run stands, told by its newest training job. */
 function runStatus(job: JobRecord | null): Run['status'] {
   switch (job?.status) {
@@ -106,7 +104,8 @@ export function presentRun(project: Project, run: RunRecord): Run {
     live: job?.status === 'running' ? job.live : null,
     folder: project.runFolder(run.id),
     message: job?.message ?? null,
-    evaluated: project.runs.isEvaluated(run.id),
+    evaluated: project.runs.evaluatedEpochs(run.id) !== null,
+    canEvaluate: canEvaluate(project, run.id),
     exportedFile: existsSync(model) ? model : null,
     createdAt: run.createdAt,
   }
@@ -121,6 +120,7 @@ export function presentEvaluation(project: Project, media: ClipMedia, runId: num
   if (evaluation === null) return null
   return {
     runId,
+    epochs: evaluation.epochs,
     accuracy: evaluation.accuracy,
     meanClassAccuracy: evaluation.meanClassAccuracy,
     classNames: evaluation.classNames,

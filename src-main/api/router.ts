@@ -1,6 +1,7 @@
 import { implement, ORPCError } from '@orpc/server'
 import { isCancelled, KineoError } from '../core/errors.ts'
 import { contract } from './contract/index.ts'
+import { specKeys } from './plan-run.ts'
 import type { Workbench } from './workbench.ts'
 
 /** The contract over a workbench. Hosts put it behind a WebSocket or a MessagePort. */
@@ -32,12 +33,14 @@ export function createRouter(workbench: Workbench, log: (line: string) => void) 
     },
     dataset: { prepare: os.dataset.prepare.handler(({ input }) => workbench.prepare(input.flow)) },
     training: {
-      recommend: os.training.recommend.handler(() => workbench.recommend()),
-      start: os.training.start.handler(({ input }) => workbench.startTraining(input.settings)),
+      spec: os.training.spec.handler(() => specKeys()),
+      plan: os.training.plan.handler(({ input }) => workbench.planTraining(input.changes)),
+      start: os.training.start.handler(({ input }) => workbench.startTraining(input.changes)),
       resume: os.training.resume.handler(({ input }) => workbench.resumeTraining(input.runId)),
     },
     runs: {
       list: os.runs.list.handler(() => workbench.runs()),
+      evaluate: os.runs.evaluate.handler(({ input }) => workbench.evaluateRun(input.runId)),
       evaluation: os.runs.evaluation.handler(({ input }) => workbench.evaluation(input.runId)),
       export: os.runs.export.handler(({ input }) => workbench.exportRun(input.runId)),
       exported: os.runs.exported.handler(({ input }) => workbench.exported(input.runId)),

@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { availableParallelism, homedir } from 'node:os'
 import { isAbsolute, join, relative } from 'node:path'
 import { describeError, KineoError } from '../core/errors.ts'
+import type { ReportProgress } from '../core/progress.ts'
 import { version } from '../core/version.ts'
 import { renderSampleAside } from '../jobs/index.ts'
 import type { StartWorker } from '../jobs/index.ts'
@@ -25,18 +26,18 @@ import type {
   FolderListing,
   Job,
   ProjectState,
-  Recommendation,
   Run,
-  TrainSettings,
+  SpecChanges,
+  TrainPlan,
 } from './contract/index.ts'
 import { EventHub } from './event-hub.ts'
 import { listFolder } from './folder-listing.ts'
 import { mediaHandler } from './media-handler.ts'
 import { OpenProject } from './open-project.ts'
-import { exportChain, prepareChain, resumeChain, startRun } from './plan-jobs.ts'
+import { evaluateChain, exportChain, prepareChain, resumeChain, startRun } from './plan-jobs.ts'
+import { planRun } from './plan-run.ts'
 import { modelFile, presentEvaluation, presentJob, presentRun } from './present.ts'
 import type { RequestHandler } from './page-handler.ts'
-import { recommend } from './recommend.ts'
 import { readSourceFolder } from './source-folder.ts'
 
 /** What only the host can do. */
@@ -116,9 +117,16 @@ export class Workbench {
     return this.#oneAtATime(async () => this.#show(await openFolder(folder, this.#host.log)))
   }
 
-  /** Renders the sample clips where they are missing and opens them. */
+  /** Renders the sample clips where they are missing, telling how far it is, and opens them. */
   openSample(): Promise<ProjectState> {
-    return this.#oneAtATime(async () => this.#show(await openSampleFolder()))
+    return this.#oneAtATime(async () => {
+      try {
+        const opening = openSampleFolder((progress) => this.#events.emit({ type: 'opening', progress }))
+        return this.#show(await opening)
+      } finally {
+        this.#events.emit({ type: 'opening', progress: null })
+      }
+    })
   }
 
   close(): Promise<null> {
@@ -145,13 +153,13 @@ export class Workbench {
     return { jobId }
   }
 
-  recommend(): Recommendation {
-    return recommend(this.#required().project)
+  planTraining(changes: SpecChanges): TrainPlan {
+    return planRun(this.#required().project, changes)
   }
 
-  startTraining(settings: TrainSettings): { runId: number } {
+  startTraining(changes: SpecChanges): { runId: number } {
     const { project, queue } = this.#required()
-    const { runId, chain } = startRun(project, settings)
+    const { runId, chain } = startRun(project, changes)
     queue.add(chain)
     return { runId }
   }
@@ -165,6 +173,12 @@ export class Workbench {
   runs(): Run[] {
     const project = this.#open?.project
     return project?.runs.all().map((run) => presentRun(project, run)) ?? []
+  }
+
+  evaluateRun(runId: number): { jobId: number } {
+    const { project, queue } = this.#required()
+    const [jobId = 0] = queue.add(evaluateChain(project, runId))
+    return { jobId }
   }
 
   evaluation(runId: number): Evaluation | null {
@@ -278,10 +292,10 @@ async function rescan(project: Project, log: (line: string) => void): Promise<vo
   }
 }
 
-async function openSampleFolder(): Promise<Project> {
+async function openSampleFolder(onProgress: ReportProgress): Promise<Project> {
   const folder = join(kineoHome(), 'Sample')
   const clips = join(folder, 'clips')
-  await renderSampleAside(clips)
+  await renderSampleAside(clips, onProgress)
   const project = Project.existsIn(folder)
     ? Project.open(folder)
     : Project.create(folder, { name: 'Sample', kind: 'videos', sourceFolder: clips, isSample: true })

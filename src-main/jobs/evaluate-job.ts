@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
-import { evaluate, specOf } from '../tasks/index.ts'
+import { evaluate } from '../tasks/index.ts'
 import type { JobRunner } from './job-context.ts'
-import { runOf } from './job-context.ts'
+import { runOf, specOfRun } from './job-context.ts'
 import { linkRunDataset } from './run-dataset.ts'
 
 /** Checks the newest checkpoint of a run on the validation clips and stores every prediction. */
@@ -10,9 +10,12 @@ export const evaluateJob: JobRunner = async (context) => {
   const run = runOf(context)
   const dataset = await linkRunDataset(project, run)
   const paths = { ...dataset, resultsFolder: project.runFolder(run.id) }
-  const report = await evaluate(specOf(run.settings, paths, run.classNames), { signal, onProgress, onLine })
+  // Nothing trains meanwhile: a project's jobs run one at a time.
+  const epochs = project.runs.epochs(run.id).at(-1)?.epoch ?? null
+  const report = await evaluate(specOfRun(run, paths), { signal, onProgress, onLine })
   const classNames = report.classes.map(({ name }) => name)
   project.runs.putEvaluation(run.id, {
+    epochs,
     accuracy: report.accuracy,
     meanClassAccuracy: report.meanClassAccuracy,
     classNames,

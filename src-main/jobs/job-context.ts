@@ -1,6 +1,9 @@
-import type { ReportProgress } from '../core/progress.ts'
-import type { JobRecord, LiveRecord, Project, RunRecord } from '../project/index.ts'
 import { KineoError } from '../core/errors.ts'
+import type { ReportProgress } from '../core/progress.ts'
+import type { LiveFigures } from '../core/work.ts'
+import type { JobRecord, Project, RunRecord } from '../project/index.ts'
+import type { Spec } from '../spec/index.ts'
+import { recipeSpec, type RunPaths, specOf } from '../tasks/index.ts'
 
 /** What a running job works with. */
 export interface JobContext {
@@ -10,7 +13,7 @@ export interface JobContext {
   signal: AbortSignal
   onProgress: ReportProgress
   /** Figures of a training between two epochs. */
-  onLive: (live: LiveRecord) => void
+  onLive: (live: LiveFigures) => void
   /** A line for the log of the worker. */
   onLine: (line: string) => void
 }
@@ -24,4 +27,9 @@ export function runOf({ project, job }: JobContext): RunRecord {
   if (run === null)
     throw new KineoError('input', `"${job.title}" belongs to a run that is not there any more`)
   return run
+}
+
+/** The experiment spec of a run; one from a version that did not store it gets what its settings mean now. */
+export function specOfRun(run: RunRecord, paths: RunPaths): Spec {
+  return specOf(run.experiment ?? recipeSpec(run.settings), paths, run.classNames)
 }

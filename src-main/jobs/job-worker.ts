@@ -1,8 +1,9 @@
 import { describeError } from '../core/errors.ts'
+import type { Progress } from '../core/progress.ts'
 import { Project, WorkerLock } from '../project/index.ts'
 import { renderSample } from '../tasks/render-sample.ts'
 import { runJob } from './run-job.ts'
-import { sampleOption } from './sample-process.ts'
+import { progressLine, sampleOption } from './sample-process.ts'
 
 /**
  * Entry of the process that works off a project's queue: `job-worker <project folder>`. It needs no host: what it does and
@@ -37,7 +38,9 @@ if (first === undefined) {
   console.error(`usage: job-worker <project folder>, or job-worker ${sampleOption} <folder>`)
   process.exit(2)
 }
-const done = first === sampleOption && second !== undefined ? renderSample(second) : work(first)
+const onProgress = (progress: Progress): void => console.log(progressLine(progress))
+const done =
+  first === sampleOption && second !== undefined ? renderSample(second, { onProgress }) : work(first)
 done.then(
   // Native libraries may hold threads; the work is done.
   () => process.exit(0),

@@ -1,6 +1,7 @@
 import { mkdir, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { KineoError } from '../core/errors.ts'
+import { isReadyFor } from '../project/index.ts'
 import type { ClipRecord, Project, RunRecord } from '../project/index.ts'
 
 export interface RunDataset {
@@ -24,7 +25,7 @@ export async function linkRunDataset(project: Project, run: RunRecord): Promise<
   const { modelType } = run.settings
   const usable = project.clips
     .all()
-    .filter((clip) => clip.problem === null && (modelType === 'rgb' ? clip.hasRgb : clip.hasFlow))
+    .filter((clip) => isReadyFor(clip, modelType))
     .filter((clip) => run.classNames.includes(clip.className))
   const clipsByFolder = new Map<string, ClipRecord>()
   for (const clip of usable) {

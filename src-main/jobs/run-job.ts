@@ -1,5 +1,7 @@
 import { describeError, isCancelled, KineoError } from '../core/errors.ts'
-import type { JobKind, JobRecord, LiveRecord, ProgressRecord, Project } from '../project/index.ts'
+import type { Progress } from '../core/progress.ts'
+import type { JobKind, LiveFigures } from '../core/work.ts'
+import type { JobRecord, Project } from '../project/index.ts'
 import { evaluateJob } from './evaluate-job.ts'
 import { exportJob } from './export-job.ts'
 import type { JobRunner } from './job-context.ts'
@@ -33,10 +35,8 @@ export async function runJob(
   const cancelTimer = setInterval(() => {
     if (project.jobs.isCancelRequested(job.id)) cancel.abort()
   }, cancelInterval)
-  const progress = new Throttle<ProgressRecord>(writeInterval, (value) =>
-    project.jobs.setProgress(job.id, value),
-  )
-  const live = new Throttle<LiveRecord>(writeInterval, (value) => project.jobs.setLive(job.id, value))
+  const progress = new Throttle<Progress>(writeInterval, (value) => project.jobs.setProgress(job.id, value))
+  const live = new Throttle<LiveFigures>(writeInterval, (value) => project.jobs.setLive(job.id, value))
   try {
     const message = await runners[job.kind]({
       project,
@@ -54,6 +54,10 @@ export async function runJob(
       if (!(error instanceof KineoError)) onLine(error instanceof Error ? (error.stack ?? '') : String(error))
       project.jobs.end(job.id, 'failed', describeError(error))
     } else if (cancel.signal.aborted) {
+      // What a stopped training has learned can be looked at.
+      const hasLearned =
+        job.kind === 'train' && job.runId !== null && project.runs.epochs(job.runId).length > 0
+      if (hasLearned) project.jobs.release(job.id)
       project.jobs.end(job.id, 'cancelled', null)
     } else {
       project.jobs.end(job.id, 'interrupted', 'The machine or Kineo was stopped meanwhile')

@@ -1,6 +1,6 @@
-import { specOf, train } from '../tasks/index.ts'
+import { train } from '../tasks/index.ts'
 import type { JobRunner } from './job-context.ts'
-import { runOf } from './job-context.ts'
+import { runOf, specOfRun } from './job-context.ts'
 import { linkRunDataset } from './run-dataset.ts'
 
 /** Trains a run, or goes on where it stopped; every epoch is stored as it ends. */
@@ -10,7 +10,7 @@ export const trainJob: JobRunner = async (context) => {
   const dataset = await linkRunDataset(project, run)
   project.runs.setValClipCount(run.id, dataset.valClips)
   const paths = { ...dataset, resultsFolder: project.runFolder(run.id) }
-  await train(specOf(run.settings, paths, run.classNames), {
+  await train(specOfRun(run, paths), {
     signal: context.signal,
     onProgress: context.onProgress,
     onLine: context.onLine,

@@ -10,6 +10,6 @@ export {
 export type { RecentProject } from './home.ts'
 export type { NewJob } from './job-table.ts'
 export { Project } from './project.ts'
+export { isPrepared, isReadyFor } from './readiness.ts'
 export type * from './records.ts'
-export { trainSettingsRecord } from './records.ts'
 export { WorkerLock } from './worker-lock.ts'

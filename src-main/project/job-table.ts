@@ -1,6 +1,8 @@
+import type { Progress } from '../core/progress.ts'
+import { liveFigures, progress as progressShape } from '../core/work.ts'
+import type { JobKind, JobStatus, LiveFigures } from '../core/work.ts'
 import type { Connection } from './database.ts'
-import type { JobKind, JobRecord, JobStatus, LiveRecord, ProgressRecord } from './records.ts'
-import { liveRecord, progressRecord } from './records.ts'
+import type { JobRecord } from './records.ts'
 
 export interface NewJob {
   kind: JobKind
@@ -109,11 +111,11 @@ export class JobTable {
       .immediate()
   }
 
-  setProgress(id: number, progress: ProgressRecord): void {
+  setProgress(id: number, progress: Progress): void {
     this.#connection.prepare('UPDATE jobs SET progress = ? WHERE id = ?').run(JSON.stringify(progress), id)
   }
 
-  setLive(id: number, live: LiveRecord): void {
+  setLive(id: number, live: LiveFigures): void {
     this.#connection.prepare('UPDATE jobs SET live = ? WHERE id = ?').run(JSON.stringify(live), id)
   }
 
@@ -129,6 +131,13 @@ export class JobTable {
          WHERE id = ? AND status IN ('queued', 'running')`,
       )
       .run(status, message, new Date().toISOString(), id)
+  }
+
+  /** Lets jobs that wait for this one start though it does not get done. */
+  release(id: number): void {
+    this.#connection
+      .prepare("UPDATE jobs SET after_job_id = NULL WHERE after_job_id = ? AND status = 'queued'")
+      .run(id)
   }
 
   /** Ends a waiting job at once; asks the worker of a running one to stop. */
@@ -174,8 +183,8 @@ function jobRecord(row: JobRow): JobRecord {
     runId: row.run_id,
     afterJobId: row.after_job_id,
     options: JSON.parse(row.options) as unknown,
-    progress: row.progress === null ? null : progressRecord.parse(JSON.parse(row.progress)),
-    live: row.live === null ? null : liveRecord.parse(JSON.parse(row.live)),
+    progress: row.progress === null ? null : progressShape.parse(JSON.parse(row.progress)),
+    live: row.live === null ? null : liveFigures.parse(JSON.parse(row.live)),
     message: row.message,
     cancelRequested: row.cancel_requested === 1,
     workerPid: row.worker_pid,

@@ -1,4 +1,5 @@
-import { z } from 'zod'
+import type { Progress } from '../core/progress.ts'
+import type { JobKind, JobStatus, LiveFigures, TrainSettings } from '../core/work.ts'
 
 /** What one row of each table means. Columns that hold JSON are checked when they are read. */
 
@@ -45,35 +46,14 @@ export interface ClipRecord {
   problem: string | null
 }
 
-export const trainSettingsRecord = z.object({
-  modelType: z.enum(['rgb', 'of']),
-  frames: z.number().int(),
-  size: z.number().int(),
-  epochs: z.number().int(),
-  batchSize: z.number().int(),
-  learningRate: z.number(),
-  horizontalFlip: z.boolean(),
-  seed: z.number().int(),
-})
-export type TrainSettingsRecord = z.infer<typeof trainSettingsRecord>
-
 export interface RunRecord {
   id: number
-  settings: TrainSettingsRecord
+  settings: TrainSettings
+  /** The experiment spec without the paths that the project decides; null in runs of versions that did not store it. */
+  experiment: Record<string, unknown> | null
   classNames: string[]
   valClipCount: number
   createdAt: string
-}
-
-export interface EpochRecord {
-  /** From 1. */
-  epoch: number
-  trainLoss: number
-  trainAccuracy: number
-  valLoss: number | null
-  valAccuracy: number | null
-  learningRate: number
-  clipsPerSecond: number
 }
 
 export interface PredictionRecord {
@@ -86,6 +66,8 @@ export interface PredictionRecord {
 }
 
 export interface EvaluationRecord {
+  /** Epochs of training that the evaluated checkpoint had; null when unknown. */
+  epochs: number | null
   accuracy: number
   meanClassAccuracy: number
   classNames: string[]
@@ -93,29 +75,6 @@ export interface EvaluationRecord {
   confusion: number[][]
   predictions: PredictionRecord[]
 }
-
-export type JobKind = 'prepare' | 'train' | 'evaluate' | 'export'
-export type JobStatus = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted'
-
-export const progressRecord = z.object({
-  done: z.number(),
-  total: z.number().nullable(),
-  unit: z.string(),
-  remainingSeconds: z.number().nullable(),
-  note: z.string().optional(),
-})
-export type ProgressRecord = z.infer<typeof progressRecord>
-
-/** Figures of a training between two epochs. */
-export const liveRecord = z.object({
-  epoch: z.number().int(),
-  step: z.number().int(),
-  stepsPerEpoch: z.number().int(),
-  loss: z.number(),
-  clipsPerSecond: z.number(),
-  remainingSeconds: z.number().nullable(),
-})
-export type LiveRecord = z.infer<typeof liveRecord>
 
 export interface JobRecord {
   id: number
@@ -127,8 +86,8 @@ export interface JobRecord {
   afterJobId: number | null
   /** What the kind of job needs to know; its own module checks it. */
   options: unknown
-  progress: ProgressRecord | null
-  live: LiveRecord | null
+  progress: Progress | null
+  live: LiveFigures | null
   message: string | null
   cancelRequested: boolean
   workerPid: number | null

@@ -1,17 +1,20 @@
 import { z } from 'zod'
+import { trainSettings } from '../core/work.ts'
+import type { EpochPoint } from '../core/work.ts'
 import type { Connection } from './database.ts'
-import type { EpochRecord, EvaluationRecord, RunRecord, TrainSettingsRecord } from './records.ts'
-import { trainSettingsRecord } from './records.ts'
+import type { EvaluationRecord, RunRecord } from './records.ts'
 
 interface RunRow {
   id: number
   settings: string
+  experiment: string | null
   class_names: string
   val_clip_count: number
   created_at: string
 }
 
 interface EvaluationRow {
+  epochs: number | null
   accuracy: number
   mean_class_accuracy: number
   class_names: string
@@ -29,6 +32,10 @@ interface PredictionRow {
 const names = z.array(z.string())
 const numbers = z.array(z.number())
 const matrix = z.array(numbers)
+const tree = z.record(z.string(), z.unknown())
+
+/** What a new run is made of. */
+export type NewRun = Omit<RunRecord, 'id' | 'createdAt'>
 
 /** Training runs with their epochs and their evaluation. How a run stands follows from its jobs. */
 export class RunTable {
@@ -39,10 +46,18 @@ export class RunTable {
   }
 
   /** @returns Number of the new run, from 1. */
-  add(settings: TrainSettingsRecord, classNames: readonly string[], valClipCount: number): number {
+  add({ settings, experiment, classNames, valClipCount }: NewRun): number {
     const result = this.#connection
-      .prepare('INSERT INTO runs (settings, class_names, val_clip_count, created_at) VALUES (?, ?, ?, ?)')
-      .run(JSON.stringify(settings), JSON.stringify(classNames), valClipCount, new Date().toISOString())
+      .prepare(
+        `INSERT INTO runs (settings, experiment, class_names, val_clip_count, created_at) VALUES (?, ?, ?, ?, ?)`,
+      )
+      .run(
+        JSON.stringify(settings),
+        experiment === null ? null : JSON.stringify(experiment),
+        JSON.stringify(classNames),
+        valClipCount,
+        new Date().toISOString(),
+      )
     return Number(result.lastInsertRowid)
   }
 
@@ -56,9 +71,9 @@ export class RunTable {
     return row === undefined ? null : runRecord(row)
   }
 
-  epochs(runId: number): EpochRecord[] {
+  epochs(runId: number): EpochPoint[] {
     return this.#connection
-      .prepare<[number], EpochRecord>(
+      .prepare<[number], EpochPoint>(
         `SELECT epoch, train_loss AS trainLoss, train_accuracy AS trainAccuracy, val_loss AS valLoss,
            val_accuracy AS valAccuracy, learning_rate AS learningRate, clips_per_second AS clipsPerSecond
          FROM epochs WHERE run_id = ? ORDER BY epoch`,
@@ -70,7 +85,7 @@ export class RunTable {
    * Stores an epoch. A resumed run may go on from before the last stored one: the epoch replaces the old one, and later
    * ones, which were never saved, go.
    */
-  putEpoch(runId: number, point: EpochRecord): void {
+  putEpoch(runId: number, point: EpochPoint): void {
     this.#connection.prepare('DELETE FROM epochs WHERE run_id = ? AND epoch > ?').run(runId, point.epoch)
     this.#connection
       .prepare('INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
@@ -90,8 +105,12 @@ export class RunTable {
     this.#connection.prepare('UPDATE runs SET val_clip_count = ? WHERE id = ?').run(valClipCount, runId)
   }
 
-  isEvaluated(runId: number): boolean {
-    return this.#connection.prepare('SELECT 1 FROM evaluations WHERE run_id = ?').get(runId) !== undefined
+  /** Epochs of training behind the stored evaluation, 0 where they are unknown; null without one. */
+  evaluatedEpochs(runId: number): number | null {
+    const row = this.#connection
+      .prepare<[number], { epochs: number | null }>('SELECT epochs FROM evaluations WHERE run_id = ?')
+      .get(runId)
+    return row === undefined ? null : (row.epochs ?? 0)
   }
 
   evaluation(runId: number): EvaluationRecord | null {
@@ -103,6 +122,7 @@ export class RunTable {
       .prepare<[number], PredictionRow>('SELECT * FROM predictions WHERE run_id = ? ORDER BY position')
       .all(runId)
     return {
+      epochs: row.epochs,
       accuracy: row.accuracy,
       meanClassAccuracy: row.mean_class_accuracy,
       classNames: names.parse(JSON.parse(row.class_names)),
@@ -123,13 +143,17 @@ export class RunTable {
       .transaction(() => {
         this.#connection.prepare('DELETE FROM evaluations WHERE run_id = ?').run(runId)
         this.#connection
-          .prepare('INSERT INTO evaluations VALUES (?, ?, ?, ?, ?)')
+          .prepare(
+            `INSERT INTO evaluations (run_id, accuracy, mean_class_accuracy, class_names, confusion, epochs)
+             VALUES (?, ?, ?, ?, ?, ?)`,
+          )
           .run(
             runId,
             evaluation.accuracy,
             evaluation.meanClassAccuracy,
             JSON.stringify(evaluation.classNames),
             JSON.stringify(evaluation.confusion),
+            evaluation.epochs,
           )
         const insert = this.#connection.prepare('INSERT INTO predictions VALUES (?, ?, ?, ?, ?, ?, ?)')
         evaluation.predictions.forEach(({ clipId, name, label, prediction, scores }, position) =>
@@ -143,7 +167,8 @@ export class RunTable {
 function runRecord(row: RunRow): RunRecord {
   return {
     id: row.id,
-    settings: trainSettingsRecord.parse(JSON.parse(row.settings)),
+    settings: trainSettings.parse(JSON.parse(row.settings)),
+    experiment: row.experiment === null ? null : tree.parse(JSON.parse(row.experiment)),
     classNames: names.parse(JSON.parse(row.class_names)),
     valClipCount: row.val_clip_count,
     createdAt: row.created_at,

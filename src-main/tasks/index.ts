@@ -6,10 +6,14 @@ export { infer, inferenceLine, type InferenceReport, type InferredVideo } from '
 export { exportModel, type ExportReport } from './export/export-model.ts'
 export {
   type DatasetFacts,
+  type NetworkWish,
+  projectKeys,
+  recipeSpec,
   recommendSettings,
   type RecommendedSettings,
   type RunPaths,
+  settingsOf,
   specOf,
-  type TrainSettings,
+  type SpecTree,
 } from './recipe.ts'
 export { resultsFolder } from './results-folder.ts'

@@ -48,6 +48,15 @@ export const workCommands: CommandSource = (app) => {
       },
     },
     {
+      id: 'work.settings',
+      title: texts.commands.allSettings,
+      group: 'work',
+      icon: 'settings',
+      keys: 'A',
+      enabled: app.project.current !== null,
+      run: () => app.showAllSettings(),
+    },
+    {
       id: 'work.stop',
       title: texts.commands.stopTraining,
       group: 'work',

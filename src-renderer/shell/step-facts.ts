@@ -27,7 +27,7 @@ function trainFact(app: AppState): StepFact {
     }
   }
   if (app.runs.list.length > 0) return { text: words.runs(app.runs.list.length), mark: 'done', job: null }
-  const blocked = app.training.recommendation?.blockedBy !== null
+  const blocked = app.training.plan?.blockedBy !== null
   return { text: blocked ? words.waits : words.ready, mark: blocked ? 'off' : 'open', job: null }
 }
 

@@ -56,8 +56,9 @@ export class AppState {
   )
   readonly canTrain = $derived.by(
     () =>
-      this.training.recommendation !== null &&
-      this.training.recommendation.blockedBy === null &&
+      this.training.plan !== null &&
+      this.training.plan.blockedBy === null &&
+      this.training.plan.problems.length === 0 &&
       this.training.invalid.length === 0 &&
       this.runs.learning === null &&
       !this.training.starting,
@@ -182,6 +183,19 @@ export class AppState {
     })
   }
 
+  /** Checks what a run that has ended early has learned. */
+  async checkRun(runId: number): Promise<void> {
+    await this.#attempt(() => this.#api.runs.evaluate({ runId }))
+  }
+
+  /** Shows every setting of the next run. */
+  showAllSettings(): void {
+    this.navigation.go('train')
+    this.runs.settingUp = true
+    this.overlays.show('spec')
+    void this.training.loadSpec()
+  }
+
   async cancelJob(jobId: number): Promise<void> {
     await this.#attempt(() => this.jobs.cancel(jobId))
   }
@@ -214,7 +228,7 @@ export class AppState {
     if (folder !== this.#folder) {
       this.#folder = folder
       this.runs.forget()
-      this.training.restore()
+      this.training.forget()
     }
     if (folder === null) return
     await Promise.all([this.jobs.refresh(), this.runs.refresh(), this.training.refresh()])
@@ -223,6 +237,8 @@ export class AppState {
   #apply(event: AppEvent): void {
     if (event.type === 'project') {
       void this.refresh()
+    } else if (event.type === 'opening') {
+      this.project.openingProgress = event.progress
     } else if (event.type === 'job') {
       this.#announceJob(event.job)
       this.jobs.apply(event.job)

@@ -1,4 +1,4 @@
-export type Overlay = 'palette' | 'keys' | 'folder' | 'jobs' | 'project' | 'theme'
+export type Overlay = 'palette' | 'keys' | 'folder' | 'spec' | 'jobs' | 'project' | 'theme'
 
 /** Which of the floating things is open: at most one, and Esc closes it. */
 export class Overlays {

@@ -1,4 +1,4 @@
-import type { ActionClass, AppInfo, Clip, ProjectState } from '../../src-main/api/contract/index.ts'
+import type { ActionClass, AppInfo, Clip, Job, ProjectState } from '../../src-main/api/contract/index.ts'
 import type { Api } from '../api/client.ts'
 import { failureOf, type Failure } from '../api/failure.ts'
 import { classLetters } from '../ui/class-marks.ts'
@@ -13,6 +13,8 @@ export class Project {
   failure = $state.raw<Failure | null>(null)
   /** What is being opened now. */
   opening = $state<'folder' | 'sample' | null>(null)
+  /** How far that is, where it takes a while. */
+  openingProgress = $state.raw<Job['progress']>(null)
 
   readonly classes: ActionClass[] = $derived(this.current?.classes ?? [])
   readonly letters: string[] = $derived(classLetters(this.classes.map((each) => each.name)))

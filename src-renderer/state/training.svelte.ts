@@ -1,19 +1,33 @@
-import type { Recommendation, TrainSettings } from '../../src-main/api/contract/index.ts'
+import type {
+  SpecChanges,
+  SpecKey,
+  SpecSection,
+  TrainPlan,
+  TrainSettings,
+} from '../../src-main/api/contract/index.ts'
 import type { Api } from '../api/client.ts'
 import { failureOf, type Failure } from '../api/failure.ts'
+import { keysOfSettings, settingsWith } from './run-settings.ts'
 
-/** The settings of the next run: what Kineo recommends, and what the person changed of it. */
+/** The next run: what Kineo recommends, and what the person changed of it, key by key of the experiment spec. */
 export class Training {
-  recommendation = $state.raw<Recommendation | null>(null)
+  /** The run as it would be with the changes that were there when the host was asked last. */
+  plan = $state.raw<TrainPlan | null>(null)
+  /** Every key of the spec; asked for when somebody wants to see them. */
+  spec = $state.raw<{ sections: SpecSection[]; keys: SpecKey[] } | null>(null)
   failure = $state.raw<Failure | null>(null)
   starting = $state(false)
   /** Names of the settings whose fields hold no valid number now. */
   invalid = $state.raw<readonly string[]>([])
-  #changes = $state.raw<Partial<TrainSettings>>({})
+  changes = $state.raw<SpecChanges>({})
+  readonly changeCount = $derived(Object.keys(this.changes).length)
+  /** With what was typed just now, before the host has said what comes of it. */
   readonly settings: TrainSettings | null = $derived(
-    this.recommendation === null ? null : { ...this.recommendation.settings, ...this.#changes },
+    this.plan === null ? null : settingsWith(this.plan.settings, this.changes),
   )
-  readonly changed = $derived(Object.keys(this.#changes).length > 0)
+  readonly problems: ReadonlyMap<string, string> = $derived(
+    new Map(this.plan?.problems.map(({ key, message }) => [key, message])),
+  )
 
   readonly #api: Api
 
@@ -21,24 +35,47 @@ export class Training {
     this.#api = api
   }
 
+  /** Asks what comes of the changes; an answer that later changes have overtaken is dropped. */
   async refresh(): Promise<void> {
+    const changes = this.changes
     try {
-      this.recommendation = await this.#api.training.recommend()
+      const plan = await this.#api.training.plan({ changes })
+      if (changes !== this.changes) return
+      this.plan = plan
       this.failure = null
     } catch (error) {
       this.failure = failureOf(error)
     }
   }
 
-  change(part: Partial<TrainSettings>): void {
-    const next: Partial<TrainSettings> = { ...this.#changes, ...part }
-    const recommended = this.recommendation?.settings
-    if (recommended !== undefined) {
-      for (const key of Object.keys(next) as (keyof TrainSettings)[]) {
-        if (next[key] === recommended[key]) delete next[key]
-      }
+  async loadSpec(): Promise<void> {
+    try {
+      this.spec ??= await this.#api.training.spec()
+    } catch (error) {
+      this.failure = failureOf(error)
     }
-    this.#changes = next
+  }
+
+  /** YAML of a key as it is now. */
+  valueOf(key: string): string {
+    return this.changes[key] ?? this.plan?.recipe[key] ?? ''
+  }
+
+  /** Sets keys of the spec; one that is what the recipe has counts as unchanged. */
+  write(values: SpecChanges): void {
+    const next = { ...this.changes, ...values }
+    for (const key of Object.keys(values)) if (next[key] === this.plan?.recipe[key]) delete next[key]
+    this.#change(next)
+  }
+
+  /** Gives a key back to the recipe. */
+  reset(key: string): void {
+    const { [key]: _, ...rest } = this.changes
+    this.#change(rest)
+  }
+
+  change(part: Partial<TrainSettings>): void {
+    this.write(keysOfSettings(part))
   }
 
   setValidity(name: string, valid: boolean): void {
@@ -46,18 +83,30 @@ export class Training {
     this.invalid = valid ? this.invalid.filter((each) => each !== name) : [...this.invalid, name]
   }
 
+  /** Back to the recipe. */
   restore(): void {
-    this.#changes = {}
+    if (this.changeCount > 0) this.#change({})
+  }
+
+  /** Forgets the run that was planned, for another project. */
+  forget(): void {
+    this.changes = {}
+    this.plan = null
   }
 
   /** @returns The id of the new run, or null when there was nothing to start with. */
   async start(): Promise<number | null> {
-    if (this.settings === null || this.starting) return null
+    if (this.plan === null || this.starting) return null
     this.starting = true
     try {
-      return (await this.#api.training.start({ settings: { ...this.settings } })).runId
+      return (await this.#api.training.start({ changes: this.changes })).runId
     } finally {
       this.starting = false
     }
+  }
+
+  #change(next: SpecChanges): void {
+    this.changes = next
+    void this.refresh()
   }
 }

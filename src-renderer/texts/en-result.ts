@@ -1,4 +1,5 @@
 import type { TrainSettings } from '../../src-main/api/contract/index.ts'
+import { looks } from './en-train.ts'
 import { bytes, count, counted, percent } from './format.ts'
 
 const clips = (value: number): string => counted(value, 'clip', 'clips')
@@ -6,8 +7,11 @@ const clips = (value: number): string => counted(value, 'clip', 'clips')
 /** Words of the Review step. */
 export const reviewTexts = {
   title: 'Review',
-  fact: (runName: string, settings: TrainSettings, right: number, total: number) =>
-    `${runName}, ${settings.modelType === 'of' ? 'motion' : 'pictures'}, ${count(right)} of ${clips(total)} right`,
+  fact: (runName: string, settings: TrainSettings, epochs: number | null, right: number, total: number) => {
+    const early =
+      epochs !== null && epochs < settings.epochs ? `, after ${epochs} of ${settings.epochs} epochs` : ''
+    return `${runName}, ${looks[settings.modelType].toLowerCase()}${early}, ${count(right)} of ${clips(total)} right`
+  },
   answer: (truth: string, prediction: string) =>
     truth === prediction ? `${truth} was recognised,` : `${truth} was taken for ${prediction},`,
   run: 'Run',
@@ -15,6 +19,11 @@ export const reviewTexts = {
     title: 'No model to look at yet',
     body: 'Train one first. It is checked on the validation clips as soon as it ends.',
   },
+  unchecked: (runName: string) => ({
+    title: `${runName} is not checked yet`,
+    body: 'It has learned something. Show it every validation clip once.',
+  }),
+  check: 'Check it now',
   evaluating: { title: 'Checking the model', body: 'Every validation clip is shown to it once.' },
   noValidation: { title: 'Nothing to check with', body: 'This dataset has no validation clips.' },
   goTrain: 'Go to Train',
@@ -110,10 +119,10 @@ export const exportTexts = {
   ],
   facts: 'The model',
   input: 'Input',
+  inputs: { input_rgb: 'Input, pictures', input_of: 'Input, motion' },
   output: 'Output',
   outputFact: (classCount: number) => `fc_pred, ${classCount} scores`,
-  inputFact: (name: string, channels: number, size: number) =>
-    `${name}, batch × ${channels} × ${size} × ${size}`,
+  inputFact: (name: string, sizes: readonly number[]) => [`${name}, batch`, ...sizes].join(' × '),
   classes: 'Classes',
   looksAt: 'Looks at',
   useIt: 'Use it',

@@ -2,6 +2,17 @@ import type { Run, TrainSettings } from '../../src-main/api/contract/index.ts'
 import { count, counted, percent, remaining } from './format.ts'
 
 const ofClips = (right: number, total: number): string => `${count(right)} of ${count(total)}`
+/** What a network looks at. */
+export const looks: Record<TrainSettings['modelType'], string> = {
+  of: 'Motion',
+  rgb: 'Pictures',
+  joint: 'Pictures and motion',
+}
+/** `ResNet-18`, `ResNet-50 3D`. */
+const networkName = ({ backbone, inputType }: TrainSettings): string =>
+  `${backbone.replace(/^resnet_?/, 'ResNet-')}${inputType === '3d' ? ' 3D' : ''}`
+/** Width by height, as pictures are measured. */
+const inputSize = ({ width, height }: TrainSettings): string => `${width} × ${height}`
 const epochs = (value: number): string => counted(value, 'epoch', 'epochs')
 
 /** Words of the Train step: before, while and after a run. */
@@ -24,13 +35,22 @@ export const trainTexts = {
   chosenFor: (classCount: number, clips: number) =>
     `chosen for ${classCount} classes and ${count(clips)} clips`,
   looksAt: 'Looks at',
-  looksAtFact: (settings: TrainSettings) =>
-    settings.modelType === 'of'
-      ? `Motion (optical flow), ${settings.frames} frames over the clip`
-      : `Pictures, ${settings.frames} frames over the clip`,
+  looks,
+  looksAtFact: (settings: TrainSettings) => {
+    const where = settings.sampleStrategy === 'consecutive' ? 'in a row' : 'over the clip'
+    const { rgbFrames, ofFrames } = settings
+    switch (settings.modelType) {
+      case 'of':
+        return `Motion (optical flow), ${counted(ofFrames, 'frame', 'frames')} ${where}`
+      case 'rgb':
+        return `Pictures, ${counted(rgbFrames, 'frame', 'frames')} ${where}`
+      case 'joint':
+        return `Pictures and motion, ${rgbFrames} and ${counted(ofFrames, 'frame', 'frames')} ${where}`
+    }
+  },
   network: 'Network',
   networkFact: (settings: TrainSettings) =>
-    `ResNet-18, from zero, ${settings.size} × ${settings.size} pixels`,
+    `${networkName(settings)}, ${settings.pretrained ? 'from given weights' : 'from zero'}, ${inputSize(settings)} pixels`,
   variety: 'Variety',
   varietyFact: (settings: TrainSettings) =>
     settings.horizontalFlip ? 'Random start and mirroring' : 'Random start. Mirroring off',
@@ -40,12 +60,46 @@ export const trainTexts = {
   paceFact: (settings: TrainSettings) =>
     `${counted(settings.batchSize, 'clip', 'clips')} a step, learning rate ${settings.learningRate}, SGD`,
   advanced: 'Change settings',
+  allSettings: 'All settings',
+  wrong: (value: number) => (value === 1 ? 'One setting is wrong.' : `${value} settings are wrong.`),
+  spec: {
+    title: 'All settings',
+    fact: (changes: number) =>
+      changes === 0
+        ? 'The experiment spec of the next run, as recommended'
+        : `The experiment spec of the next run, ${counted(changes, 'setting', 'settings')} changed`,
+    shows: 'Shown as',
+    settings: 'Settings',
+    filter: 'Filter by name or meaning',
+    onlyChanged: 'Only changed',
+    top: 'whole spec',
+    shown: (shown: number, total: number) =>
+      shown === total
+        ? counted(total, 'setting', 'settings')
+        : `${shown} of ${counted(total, 'setting', 'settings')}`,
+    noneShown: 'No setting fits the filter',
+    changedMark: 'changed',
+    none: 'none',
+    reset: (key: string, value: string) => `Reset ${key} to ${value === '' ? 'none' : value}`,
+    rule: (rule: string) => `${rule.charAt(0).toUpperCase()}${rule.slice(1)}.`,
+    standard: (value: string) => `Default of the spec: ${value === '' ? 'none' : value}.`,
+    recipe: (value: string) => `Recommended: ${value === '' ? 'none' : value}.`,
+    noYaml: 'There is no YAML while a setting is wrong.',
+    yamlFact: 'The folders of the project come in when the run starts',
+    copy: 'Copy YAML',
+    done: 'Done',
+  },
   fields: {
     modelType: 'Looks at',
     motion: 'Motion',
     pictures: 'Pictures',
+    both: 'Both',
     frames: 'Frames',
+    rgbFrames: 'Frames, pictures',
+    ofFrames: 'Frames, motion',
     size: 'Size',
+    height: 'Height',
+    width: 'Width',
     epochs: 'Epochs',
     batchSize: 'Clips a step',
     learningRate: 'Learning rate',
@@ -90,13 +144,14 @@ export const trainTexts = {
     interrupted: 'Interrupted',
   } satisfies Record<Run['status'], string>,
   runFact: (settings: TrainSettings) =>
-    `${settings.modelType === 'of' ? 'Motion' : 'Pictures'}, ${settings.frames} frames, ${settings.size} px, ${counted(settings.batchSize, 'clip', 'clips')} a step`,
+    `${looks[settings.modelType]}, ${networkName(settings)}, ${inputSize(settings)} px, ${counted(settings.batchSize, 'clip', 'clips')} a step`,
   bestFact: (right: number, total: number, fraction: number) =>
     `${ofClips(right, total)}, ${percent(fraction)}`,
   newRun: 'New run',
   stop: 'Stop training',
   resume: 'Resume',
   review: 'See the result',
+  check: 'Check it',
   best: 'Best, validation',
   bestClips: (right: number, total: number) => `${ofClips(right, total)} clips`,
   bestWaits: 'after epoch 1',
@@ -187,13 +242,19 @@ export const trainTexts = {
       title: 'Finished',
       body: `${epochs(value)} done. There were no validation clips to check with.`,
     }),
-    stopped: (epoch: number, total: number) => ({
+    stopped: (epoch: number, total: number, evaluated: boolean) => ({
       title: 'Stopped',
-      body: `${epoch} of ${epochs(total)} done and kept. Resume goes on from there.`,
+      body:
+        epoch === 0
+          ? 'No epoch was finished, so there is nothing to look at. Resume begins again.'
+          : `${epoch} of ${epochs(total)} done and kept. ${evaluated ? 'See what it has learned by then' : 'What it has learned by then can be checked'}, or resume from there.`,
     }),
     interrupted: (epoch: number, total: number) => ({
       title: 'Interrupted',
-      body: `${epoch} of ${epochs(total)} done and kept. Resume goes on from there.`,
+      body:
+        epoch === 0
+          ? 'No epoch was finished. Resume begins again.'
+          : `${epoch} of ${epochs(total)} done and kept. Resume goes on from there.`,
     }),
     failed: 'The run failed',
     failedWithoutReason: 'It gave no reason. The run folder holds its log.',

@@ -83,7 +83,7 @@ export function runVerdict(run: Run): Verdict {
       return { tone: 'ok', ...words.done(right, run.valClipCount) }
     }
     case 'stopped':
-      return { tone: 'info', ...words.stopped(last?.epoch ?? 0, run.settings.epochs) }
+      return { tone: 'info', ...words.stopped(last?.epoch ?? 0, run.settings.epochs, run.evaluated) }
     case 'interrupted':
       return { tone: 'warn', ...words.interrupted(last?.epoch ?? 0, run.settings.epochs) }
     case 'failed':

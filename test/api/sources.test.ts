@@ -57,7 +57,10 @@ describe('a TAO dataset', () => {
     expect(preview.headers.get('content-type')).toBe('video/mp4')
     expect((await preview.arrayBuffer()).byteLength).toBeGreaterThan(500)
     expect(() => workbench.prepare('dis')).toThrow('prepared already')
-    expect(workbench.recommend()).toMatchObject({ blockedBy: null, settings: { modelType: 'of', frames: 4 } })
+    expect(workbench.planTraining({})).toMatchObject({
+      blockedBy: null,
+      settings: { modelType: 'of', ofFrames: 4 },
+    })
   })
 
   it('without a validation part gets one, a fifth of each class, that stays when clips are added', async () => {

@@ -1,22 +1,24 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import type { AppEvent, Run, TrainSettings } from '../../src-main/api/contract/index.ts'
+import type { AppEvent, Run, SpecChanges } from '../../src-main/api/contract/index.ts'
 import { EventLog, renderVideos, TestHost, type Api } from './harness.ts'
 
 // A loaded machine takes its time to start a worker.
 vi.setConfig({ testTimeout: 150_000 })
 
 /** The smallest training that is still the real one. */
-const tiny: TrainSettings = {
-  modelType: 'rgb',
-  frames: 2,
-  size: 32,
-  epochs: 1,
-  batchSize: 4,
-  learningRate: 0.01,
-  horizontalFlip: false,
-  seed: 1,
+const tiny: SpecChanges = {
+  'model.model_type': 'rgb',
+  'model.rgb_seq_length': '2',
+  'model.of_seq_length': '2',
+  'model.input_height': '32',
+  'model.input_width': '32',
+  'dataset.batch_size': '4',
+  'dataset.augmentation_config.horizontal_flip_prob': '0',
+  'train.num_epochs': '1',
+  'train.seed': '1',
+  'train.optim.lr': '0.01',
 }
 
 const host = new TestHost()
@@ -58,8 +60,11 @@ describe('the way from videos to a model', () => {
   })
 
   it('trains and evaluates a run, makes the flow that it lacks before, and tells every epoch', async () => {
-    expect(await api.training.recommend()).toMatchObject({ blockedBy: null, settings: { modelType: 'of' } })
-    const { runId } = await api.training.start({ settings: { ...tiny, modelType: 'of' } })
+    expect(await api.training.plan({ changes: {} })).toMatchObject({
+      blockedBy: null,
+      settings: { modelType: 'of' },
+    })
+    const { runId } = await api.training.start({ changes: { ...tiny, 'model.model_type': 'of' } })
     expect((await api.runs.list()).find(({ id }) => id === runId)).toMatchObject({
       status: 'queued',
       points: [],
@@ -88,7 +93,7 @@ describe('the way from videos to a model', () => {
       expect(video.scores.reduce((sum, score) => sum + score, 0)).toBeCloseTo(1, 4)
       expect((await host.get(video.mediaUrl!, { range: 'bytes=0-9' })).status).toBe(206)
     }
-    expect((await api.training.recommend()).estimatedSeconds).toBeGreaterThan(0)
+    expect((await api.training.plan({ changes: {} })).estimatedSeconds).toBeGreaterThan(0)
     await expect(api.training.resume({ runId })).rejects.toMatchObject({
       message: 'Run 1 is finished already',
     })
@@ -114,16 +119,74 @@ describe('the way from videos to a model', () => {
 
   it('refuses what cannot be, in words', async () => {
     await expect(api.runs.export({ runId: 7 })).rejects.toMatchObject({ message: 'There is no run 7' })
-    await expect(api.training.start({ settings: { ...tiny, size: 8 } })).rejects.toMatchObject({
-      code: 'BAD_REQUEST',
+    await expect(
+      api.training.start({ changes: { ...tiny, 'model.input_height': '8' } }),
+    ).rejects.toMatchObject({
+      message: expect.stringMatching(/^model.input_height: must be a whole number of \d+ or more, not 8$/),
+      data: { code: 'spec' },
+    })
+    await expect(api.runs.evaluate({ runId: 1 })).rejects.toMatchObject({
+      message: 'Run 1 has nothing to check now',
     })
     expect(await api.runs.evaluation({ runId: 7 })).toBeNull()
   })
 })
 
+describe('the settings of a run', () => {
+  it('are the recipe with the changes, told key by key in the words of the schema', async () => {
+    const { keys, sections } = await api.training.spec()
+    const lr = keys.find(({ key }) => key === 'train.optim.lr')
+    expect(lr).toMatchObject({ section: 'train.optim', rule: 'above 0', lockedBy: null })
+    expect(lr!.meaning).not.toBe('')
+    for (const { section } of keys) expect(sections.map((each) => each.section)).toContain(section)
+    expect(keys.find(({ key }) => key === 'results_dir')?.lockedBy).toContain('project')
+
+    const plan = await api.training.plan({
+      changes: { 'train.optim.lr': '0.02', 'model.model_type': 'joint', 'train.optim.lr_steps': '[3, 5]' },
+    })
+    expect(plan).toMatchObject({
+      problems: [],
+      settings: { modelType: 'joint', learningRate: 0.02, rgbFrames: 3, ofFrames: 10 },
+      recipe: { 'model.model_type': 'of', 'dataset.augmentation_config.train_crop_type': 'no_crop' },
+    })
+    expect(plan.yaml).toContain('model_type: joint')
+    for (const { key, lockedBy } of keys) expect(key in plan.recipe, key).toBe(lockedBy === null)
+  })
+
+  it('are refused one by one, and the others stay as they are', async () => {
+    const changes = {
+      'train.optim.lr': '-1',
+      'train.num_epochs': 'many',
+      'dataset.label_map': '{left: 0}',
+      'train.optimum': '3',
+      'train.optim.lr_steps': '[1, 2',
+    }
+    const { problems, yaml } = await api.training.plan({ changes })
+    const messages = Object.fromEntries(problems.map(({ key, message }) => [key, message]))
+    expect(messages).toMatchObject({
+      'train.optim.lr': 'must be above 0, not -1',
+      'train.num_epochs': expect.stringContaining('not many'),
+      'dataset.label_map': expect.stringContaining('project'),
+      'train.optimum': 'is not a key of the spec',
+      'train.optim.lr_steps': expect.stringContaining('not valid YAML'),
+    })
+    expect(yaml).toBeNull()
+  })
+
+  it('stand in the run as they were set, in its experiment.yaml, too', async () => {
+    const changes = { ...tiny, 'train.optim.weight_decay': '0.0007', 'train.clip_grad_norm': '5' }
+    const { runId } = await api.training.start({ changes })
+    const run = await untilRun(runId, ({ evaluated }) => evaluated)
+    const yaml = readFileSync(join(run.folder, 'train', 'experiment.yaml'), 'utf8')
+    expect(yaml).toMatch(/weight_decay: 0.0007/)
+    expect(yaml).toMatch(/clip_grad_norm: 5/)
+    expect(run.settings).toMatchObject({ modelType: 'rgb', rgbFrames: 2, height: 32, batchSize: 4 })
+  })
+})
+
 describe('a running job', () => {
   it('outlives its host, is found again by the next one, stops at a cancel, and goes on where it stopped', async () => {
-    const { runId } = await api.training.start({ settings: { ...tiny, epochs: 500 } })
+    const { runId } = await api.training.start({ changes: { ...tiny, 'train.num_epochs': '500' } })
     await untilRun(runId, ({ points, live }) => points.length >= 1 && live !== null)
     await host.kill()
 
@@ -142,8 +205,10 @@ describe('a running job', () => {
     expect(await events.untilJobEnded(job.id)).toMatchObject({ status: 'cancelled', kind: 'train' })
     const stopped = await untilRun(runId, ({ status }) => status === 'stopped')
     expect(existsSync(join(stopped.folder, 'train', 'ar_model_latest.pth'))).toBe(true)
-    const check = (await api.jobs.list()).at(-1)!
-    expect((await events.untilJobEnded(check.id)).message).toContain('Not started')
+    const checked = await untilRun(runId, ({ evaluated }) => evaluated)
+    const evaluation = await api.runs.evaluation({ runId })
+    expect(evaluation).toMatchObject({ epochs: checked.points.length })
+    expect(evaluation!.videos.length).toBe(checked.valClipCount)
 
     await api.training.resume({ runId })
     const resumed = await untilRun(

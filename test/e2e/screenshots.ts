@@ -45,8 +45,8 @@ async function takeAll(context: BrowserContext, host: Host): Promise<void> {
   await page.waitForLoadState('networkidle')
   await picture(page, 'library', 'light')
 
-  const { settings } = await api.training.recommend()
-  const short = await api.training.start({ settings: { ...settings, epochs: shortRunEpochs } })
+  const start = (epochs: number) => api.training.start({ changes: { 'train.num_epochs': String(epochs) } })
+  const short = await start(shortRunEpochs)
   const runOf = async (runId: number) => (await api.runs.list()).find((run) => run.id === runId)
   await until('the short run is checked', async () => (await runOf(short.runId))?.evaluated === true, 1200)
   await page.keyboard.press('2')
@@ -55,7 +55,7 @@ async function takeAll(context: BrowserContext, host: Host): Promise<void> {
   await page.getByTestId('accuracy').waitFor()
   await picture(page, 'review', 'dark')
 
-  const long = await api.training.start({ settings: { ...settings, epochs: longRunEpochs } })
+  const long = await start(longRunEpochs)
   const pointCount = async () => (await runOf(long.runId))?.points.length ?? 0
   await page.goto(`${host.origin}/#train`)
   await page.getByRole('heading', { name: 'Run 2' }).waitFor()

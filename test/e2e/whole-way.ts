@@ -284,15 +284,15 @@ async function exportStep(checks: Checks, page: Page, api: Api): Promise<void> {
     await page.getByText(file.name, { exact: true }).waitFor()
     const bytes = new Uint8Array(await readFile(join(exported.folder, file.name)))
     assert.equal(bytes.length, file.bytes)
-    const { frames, size } = run.settings
+    const { ofFrames, height, width } = run.settings
     const model = decodeModel(bytes)
     assert.deepEqual(model.inputs[0], {
       name: 'input_of',
       type: 'float32',
-      shape: ['batch', 2 * frames, size, size],
+      shape: ['batch', 2 * ofFrames, height, width],
     })
     const session = await openSession(bytes, 1)
-    const shape = [1, 2 * frames, size, size]
+    const shape = [1, 2 * ofFrames, height, width]
     const input = float32Tensor(new Float32Array(shape.reduce((product, each) => product * each)), shape)
     const answer = await session.run({ input_of: input })
     assert.equal(float32Data(answer['fc_pred']).length, run.classNames.length)

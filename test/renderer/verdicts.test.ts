@@ -30,12 +30,18 @@ function run(status: Run['status'], epochPoints: EpochPoint[]): Run {
     status,
     settings: {
       modelType: 'of',
-      frames: 10,
-      size: 112,
+      inputType: '2d',
+      backbone: 'resnet_18',
+      rgbFrames: 8,
+      ofFrames: 10,
+      height: 112,
+      width: 112,
       epochs: 25,
       batchSize: 16,
       learningRate: 0.01,
       horizontalFlip: false,
+      sampleStrategy: 'random_interval',
+      pretrained: false,
       seed: 1,
     },
     classNames: ['left', 'right', 'up', 'down', 'circle', 'star'],
@@ -45,6 +51,7 @@ function run(status: Run['status'], epochPoints: EpochPoint[]): Run {
     folder: '/runs/1',
     message: null,
     evaluated: false,
+    canEvaluate: false,
     exportedFile: null,
     createdAt: '2026-11-23T20:00:00Z',
   }
@@ -208,6 +215,7 @@ describe('the verdict on the data', () => {
 
 const evaluation: Evaluation = {
   runId: 1,
+  epochs: 25,
   accuracy: 0.5,
   meanClassAccuracy: 0.5,
   classNames: ['left', 'right'],

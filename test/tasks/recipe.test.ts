@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { type DatasetFacts, recommendSettings, specOf } from '../../src-main/tasks/index.ts'
+import {
+  type DatasetFacts,
+  recipeSpec,
+  recommendSettings,
+  settingsOf,
+  specOf,
+} from '../../src-main/tasks/index.ts'
 
 function facts(over: Partial<DatasetFacts> = {}): DatasetFacts {
   return {
@@ -15,19 +21,25 @@ describe('recommended settings', () => {
   it('are those under which the gesture clips are known to be learned', () => {
     expect(recommendSettings(facts()).settings).toEqual({
       modelType: 'of',
-      frames: 10,
-      size: 112,
+      inputType: '2d',
+      backbone: 'resnet_18',
+      rgbFrames: 8,
+      ofFrames: 10,
+      height: 112,
+      width: 112,
       epochs: 25,
       batchSize: 16,
       learningRate: 0.01,
       horizontalFlip: true,
+      sampleStrategy: 'random_interval',
+      pretrained: false,
       seed: 1234,
     })
   })
 
   it('look at colour when no flow is prepared', () => {
     const { settings, reason } = recommendSettings(facts({ hasFlow: false }))
-    expect(settings).toMatchObject({ modelType: 'rgb', frames: 8 })
+    expect(settings).toMatchObject({ modelType: 'rgb', rgbFrames: 8 })
     expect(reason).toContain('no motion is prepared')
   })
 
@@ -43,9 +55,10 @@ describe('recommended settings', () => {
 
   it('take no more frames than nine of ten clips have', () => {
     const lengths = [3, ...new Array<number>(9).fill(6), ...new Array<number>(10).fill(30)]
-    expect(recommendSettings(facts({ framesPerClip: lengths })).settings.frames).toBe(5)
-    expect(recommendSettings(facts({ framesPerClip: lengths, hasFlow: false })).settings.frames).toBe(6)
-    expect(recommendSettings(facts({ framesPerClip: [1] })).settings.frames).toBe(1)
+    const framesOf = (framesPerClip: number[]) => recommendSettings(facts({ framesPerClip })).settings
+    expect(framesOf(lengths)).toMatchObject({ rgbFrames: 6, ofFrames: 5 })
+    expect(framesOf([1])).toMatchObject({ rgbFrames: 1, ofFrames: 1 })
+    expect(framesOf([])).toMatchObject({ rgbFrames: 8, ofFrames: 10 })
   })
 
   it('train small sets for more epochs in smaller batches, large ones for fewer', () => {
@@ -59,10 +72,29 @@ describe('recommended settings', () => {
   })
 })
 
+it('are fitted to the kind of network that was chosen', () => {
+  expect(recommendSettings(facts(), { modelType: 'joint' }).settings).toMatchObject({
+    modelType: 'joint',
+    rgbFrames: 3,
+    ofFrames: 10,
+  })
+  expect(recommendSettings(facts(), { inputType: '3d' }).settings).toMatchObject({
+    inputType: '3d',
+    ofFrames: 16,
+    batchSize: 4,
+  })
+})
+
+it('are what their spec comes to', () => {
+  const { settings } = recommendSettings(facts({ hasFlow: false }), { inputType: '3d' })
+  const paths = { trainFolder: '/t', valFolder: '/v', resultsFolder: '/r' }
+  expect(settingsOf(specOf(recipeSpec(settings), paths, ['a', 'b']))).toEqual(settings)
+})
+
 it('become a whole spec that names every folder of the run', () => {
   const { settings } = recommendSettings(facts({ classNames: ['left', 'right'] }))
   const paths = { trainFolder: '/p/dataset/train', valFolder: '/p/dataset/val', resultsFolder: '/p/runs/1' }
-  const spec = specOf(settings, paths, ['left', 'right'])
+  const spec = specOf(recipeSpec(settings), paths, ['left', 'right'])
   expect(spec.model).toMatchObject({
     model_type: 'of',
     of_seq_length: 10,

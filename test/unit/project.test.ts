@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { KineoError } from '../../src-main/core/errors.ts'
 import { openDatabase } from '../../src-main/project/database.ts'
+import { migrations } from '../../src-main/project/migrations/index.ts'
 import { freeProjectFolder, Project, projectOfSource, WorkerLock } from '../../src-main/project/index.ts'
 import type { FoundClip } from '../../src-main/project/index.ts'
 
@@ -75,6 +76,40 @@ describe('the database of a project', () => {
     writeFileSync(join(broken, 'project.sqlite'), 'not a database at all'.repeat(100))
     expect(() => Project.open(broken)).toThrow('damaged')
     expect(() => Project.open(join(home, 'nothing'))).toThrow('no Kineo project')
+  })
+})
+
+describe('a project of the version before', () => {
+  it('keeps its runs, with their settings under the new names', () => {
+    const folder = join(home, 'old')
+    mkdirSync(folder)
+    const connection = openDatabase(folder, migrations.slice(0, 1))
+    connection.exec(`
+      INSERT INTO project (id, key, name, kind, source_folder, created_at) VALUES (1, 'k', 'old', 'videos', '/v', 't');
+      INSERT INTO runs (settings, class_names, val_clip_count, created_at) VALUES (
+        '{"modelType":"rgb","frames":8,"size":112,"epochs":3,"batchSize":16,"learningRate":0.01,"horizontalFlip":true,"seed":1}',
+        '["down","up"]', 4, 't');
+      INSERT INTO epochs VALUES (1, 2, 1, 0.5, NULL, NULL, 0.01, 20);
+      INSERT INTO evaluations VALUES (1, 1, 1, '["down","up"]', '[[1,0],[0,1]]');
+    `)
+    connection.close()
+    const project = Project.open(folder)
+    expect(project.runs.get(1)).toMatchObject({
+      experiment: null,
+      settings: {
+        modelType: 'rgb',
+        inputType: '2d',
+        rgbFrames: 8,
+        ofFrames: 8,
+        height: 112,
+        width: 112,
+        epochs: 3,
+        horizontalFlip: true,
+        pretrained: false,
+      },
+    })
+    expect(project.runs.evaluation(1)?.epochs).toBe(2)
+    project.close()
   })
 })
 
@@ -152,14 +187,27 @@ describe('clips of a project', () => {
 describe('runs of a project', () => {
   const settings = {
     modelType: 'of',
-    frames: 10,
-    size: 112,
+    inputType: '2d',
+    backbone: 'resnet_18',
+    rgbFrames: 8,
+    ofFrames: 10,
+    height: 112,
+    width: 112,
     epochs: 3,
     batchSize: 16,
     learningRate: 0.01,
     horizontalFlip: false,
+    sampleStrategy: 'random_interval',
+    pretrained: false,
     seed: 1234,
   } as const
+  const experiment = { model: { model_type: 'of' }, train: { optim: { lr: 0.01 } } }
+  const newRun = (valClipCount: number) => ({
+    settings,
+    experiment,
+    classNames: ['down', 'up'],
+    valClipCount,
+  })
   const point = (epoch: number) => ({
     epoch,
     trainLoss: 1 / epoch,
@@ -172,13 +220,14 @@ describe('runs of a project', () => {
 
   it('keep their epochs; one that is trained again drops those after it', () => {
     const project = newProject()
-    const run = project.runs.add(settings, ['down', 'up'], 4)
+    const run = project.runs.add(newRun(4))
     for (const epoch of [1, 2, 3]) project.runs.putEpoch(run, point(epoch))
     project.runs.putEpoch(run, { ...point(2), trainLoss: 9 })
     expect(project.runs.epochs(run)).toEqual([point(1), { ...point(2), trainLoss: 9 }])
     expect(project.runs.get(run)).toMatchObject({
       id: 1,
       settings,
+      experiment,
       classNames: ['down', 'up'],
       valClipCount: 4,
     })
@@ -188,8 +237,9 @@ describe('runs of a project', () => {
   it('keep the name of a clip in their results when the clip itself is gone', () => {
     const project = newProject()
     project.clips.synchronise(['down', 'up'], [found('down/a.mp4'), found('up/b.mp4')])
-    const run = project.runs.add(settings, ['down', 'up'], 1)
+    const run = project.runs.add(newRun(1))
     const evaluation = {
+      epochs: 3,
       accuracy: 1,
       meanClassAccuracy: 1,
       classNames: ['down', 'up'],

@@ -1,18 +1,8 @@
 import { eventIterator, oc } from '@orpc/contract'
 import { z } from 'zod'
+import { epochPoint, jobKind, jobStatus, liveFigures, progress, trainSettings } from '../../core/work.ts'
 
-export const jobKind = z.enum(['prepare', 'train', 'evaluate', 'export'])
-export type JobKind = z.infer<typeof jobKind>
-export const jobStatus = z.enum(['queued', 'running', 'done', 'failed', 'cancelled', 'interrupted'])
-export type JobStatus = z.infer<typeof jobStatus>
-
-export const progress = z.object({
-  done: z.number(),
-  total: z.number().nullable(),
-  unit: z.string(),
-  remainingSeconds: z.number().nullable(),
-  note: z.string().optional(),
-})
+export type { EpochPoint, JobKind, JobStatus, LiveFigures, TrainSettings } from '../../core/work.ts'
 
 export const job = z.object({
   id: z.number().int(),
@@ -30,42 +20,58 @@ export const job = z.object({
 })
 export type Job = z.infer<typeof job>
 
-/** One click's worth of settings; everything else keeps the defaults of the spec. */
-export const trainSettings = z.object({
-  modelType: z.enum(['rgb', 'of']),
-  frames: z.number().int().min(1),
-  size: z.number().int().min(32),
-  epochs: z.number().int().min(1),
-  batchSize: z.number().int().min(1),
-  learningRate: z.number().positive(),
-  horizontalFlip: z.boolean(),
-  seed: z.number().int(),
+/** One key of the experiment spec, in the words of the schema. */
+export const specKey = z.object({
+  /** Dotted, such as `train.optim.lr`. */
+  key: z.string(),
+  /** Dotted name of the group it stands in; empty at the top. */
+  section: z.string(),
+  /** `flag`, `choice`, `integer` and so on. */
+  kind: z.string(),
+  /** Which values are right, such as `a whole number of 1 or more`. */
+  rule: z.string(),
+  /** The words that may stand there; empty where others may. */
+  choices: z.array(z.string()),
+  /** As YAML. */
+  default: z.string(),
+  meaning: z.string(),
+  /** How it differs from TAO, or null. */
+  taoDifference: z.string().nullable(),
+  /** Why it is not set here, or null. */
+  lockedBy: z.string().nullable(),
 })
-export type TrainSettings = z.infer<typeof trainSettings>
+export type SpecKey = z.infer<typeof specKey>
 
-export const recommendation = z.object({
+/** A group of keys of the experiment spec. */
+export const specSection = z.object({
+  /** Dotted; empty for the keys at the top. */
+  section: z.string(),
+  meaning: z.string(),
+})
+export type SpecSection = z.infer<typeof specSection>
+
+/** What a person wrote over the recipe: YAML by dotted key of the spec, as `key=value` on the command line. */
+export const specChanges = z.record(z.string(), z.string())
+export type SpecChanges = z.infer<typeof specChanges>
+
+/** The next run: what Kineo recommends, with what the person changed. */
+export const trainPlan = z.object({
+  /** The settings that come out, changes included where they are right. */
   settings: trainSettings,
-  /** Why these, in one or two plain sentences. */
+  /** Why the recommended ones, in one or two plain sentences. */
   reason: z.string(),
   /** About how long training takes, or null before anything was measured. */
   estimatedSeconds: z.number().nullable(),
   /** Why training cannot start yet, or null. */
   blockedBy: z.string().nullable(),
+  /** YAML of every key that can be set here, as the recipe has it. */
+  recipe: z.record(z.string(), z.string()),
+  /** What is wrong with the changes, in the words of the schema. */
+  problems: z.array(z.object({ key: z.string(), message: z.string() })),
+  /** The whole experiment spec, changes included; null while there are problems. */
+  yaml: z.string().nullable(),
 })
-export type Recommendation = z.infer<typeof recommendation>
-
-export const epochPoint = z.object({
-  /** From 1. */
-  epoch: z.number().int(),
-  trainLoss: z.number(),
-  /** Fraction 0..1. */
-  trainAccuracy: z.number(),
-  valLoss: z.number().nullable(),
-  valAccuracy: z.number().nullable(),
-  learningRate: z.number(),
-  clipsPerSecond: z.number(),
-})
-export type EpochPoint = z.infer<typeof epochPoint>
+export type TrainPlan = z.infer<typeof trainPlan>
 
 export const run = z.object({
   id: z.number().int(),
@@ -76,20 +82,13 @@ export const run = z.object({
   valClipCount: z.number().int(),
   points: z.array(epochPoint),
   /** Live figures between epochs, only while training. */
-  live: z
-    .object({
-      epoch: z.number().int(),
-      step: z.number().int(),
-      stepsPerEpoch: z.number().int(),
-      loss: z.number(),
-      clipsPerSecond: z.number(),
-      remainingSeconds: z.number().nullable(),
-    })
-    .nullable(),
+  live: liveFigures.nullable(),
   /** Folder of the run, absolute. */
   folder: z.string(),
   message: z.string().nullable(),
   evaluated: z.boolean(),
+  /** Whether a checkpoint is there that can be evaluated now. */
+  canEvaluate: z.boolean(),
   exportedFile: z.string().nullable(),
   createdAt: z.string(),
 })
@@ -97,6 +96,8 @@ export type Run = z.infer<typeof run>
 
 export const evaluation = z.object({
   runId: z.number().int(),
+  /** Epochs of training that the evaluated checkpoint had; null when unknown. */
+  epochs: z.number().int().nullable(),
   /** Fractions 0..1. */
   accuracy: z.number(),
   meanClassAccuracy: z.number(),
@@ -131,6 +132,8 @@ export const appEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('run'), run }),
   /** Clips, classes or preparation changed: ask again for project.state and project.clips. */
   z.object({ type: z.literal('project') }),
+  /** How far opening a project is, while it takes a while; null when it has ended. */
+  z.object({ type: z.literal('opening'), progress: progress.nullable() }),
 ])
 export type AppEvent = z.infer<typeof appEvent>
 
@@ -148,14 +151,19 @@ export const workContract = {
       .output(z.object({ jobId: z.number().int() })),
   },
   training: {
-    recommend: oc.output(recommendation),
-    /** Starts a run: train, then evaluate. */
-    start: oc.input(z.object({ settings: trainSettings })).output(z.object({ runId: z.number().int() })),
+    /** Every key of the experiment spec, and the groups they stand in. */
+    spec: oc.output(z.object({ sections: z.array(specSection), keys: z.array(specKey) })),
+    /** What a run with these changes would be; nothing is started. */
+    plan: oc.input(z.object({ changes: specChanges })).output(trainPlan),
+    /** Starts a run: prepare where clips lack what it needs, train, evaluate. */
+    start: oc.input(z.object({ changes: specChanges })).output(z.object({ runId: z.number().int() })),
     /** Resumes a stopped, interrupted or failed run from its last checkpoint. */
     resume: oc.input(runRef).output(z.object({ runId: z.number().int() })),
   },
   runs: {
     list: oc.output(z.array(run)),
+    /** Checks the newest checkpoint of a run that has ended before its last epoch. */
+    evaluate: oc.input(runRef).output(z.object({ jobId: z.number().int() })),
     evaluation: oc.input(runRef).output(evaluation.nullable()),
     export: oc.input(runRef).output(z.object({ jobId: z.number().int() })),
     exported: oc.input(runRef).output(exported.nullable()),
