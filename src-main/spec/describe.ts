@@ -1,12 +1,6 @@
 import { z } from 'zod'
-import {
-  type KeyFacts,
-  keyFacts,
-  type KeyKind,
-  type ModelType,
-  sectionTexts,
-  type SpecCommand,
-} from './key-kinds.ts'
+import type { ModelType } from '../core/streams.ts'
+import { type KeyFacts, keyFacts, type KeyKind, sectionTexts, type SpecCommand } from './key-kinds.ts'
 import { specSchema } from './schema.ts'
 import { otherSpellings } from './spellings.ts'
 

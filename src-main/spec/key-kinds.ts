@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import { z } from 'zod'
+import type { ModelType } from '../core/streams.ts'
 import { printable } from './problem.ts'
 
 /**
@@ -8,7 +9,6 @@ import { printable } from './problem.ts'
  * that one text.
  */
 
-export type ModelType = 'rgb' | 'of' | 'joint'
 /** The commands that read a spec. */
 export type SpecCommand = 'train' | 'evaluate' | 'inference' | 'export'
 

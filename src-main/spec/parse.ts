@@ -59,7 +59,7 @@ export async function readSpec(path: string, overrides: readonly string[] = []):
  * once, each with file, line and key.
  */
 export async function loadSpec(path: string, overrides: readonly string[] = []): Promise<Spec> {
-  return specOf(await readSpec(path, overrides))
+  return requireSpec(await readSpec(path, overrides))
 }
 
 /**
@@ -67,7 +67,7 @@ export async function loadSpec(path: string, overrides: readonly string[] = []):
  * @throws KineoError (spec) with all problems at once.
  */
 export function parseSpec(value: unknown): Spec {
-  return specOf(checkSpec(value))
+  return requireSpec(checkSpec(value))
 }
 
 /** As `parseSpec`, but the problems are returned. */
@@ -78,7 +78,7 @@ export function checkSpec(value: unknown): SpecReading {
 }
 
 /** The spec of a reading. @throws KineoError (spec) with all its problems. */
-export function specOf({ spec, problems }: SpecReading): Spec {
+export function requireSpec({ spec, problems }: SpecReading): Spec {
   if (spec !== null) return spec
   const lines = problems.map(problemLine)
   if (lines.length === 1) throw new KineoError('spec', lines[0] ?? '')
