@@ -93,6 +93,8 @@ export async function readOnnxWeights(source: ByteSource, path: string): Promise
     const bias = byName.get(input[2] ?? '')
     if (opType !== 'Conv' || weight === undefined || bias === undefined) continue
     const module = moduleOfNode(name)
+    if (!/^(\w+\.)*(conv\d|downsample\.0)$/.test(module))
+      throw refuse('its batch normalisations were folded away, and its layers have lost their names')
     for (const [part, tensor] of unfoldedBatchNorm(module, weight, bias)) tensors.set(part, tensor)
     unfolded.push(module)
   }
