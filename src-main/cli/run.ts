@@ -6,6 +6,10 @@ import { createTerminal, type Terminal } from './terminal.ts'
 
 /** The commands, loaded when they are asked for: `--help` does not wait for onnxruntime. */
 const commands: Record<string, { summary: string; load: () => Promise<Command> }> = {
+  import: {
+    summary: 'bring HMDB51, UCF101, Kinetics, a table or folders of videos into class folders',
+    load: async () => (await import('./commands/import.ts')).importCommand,
+  },
   preprocess: {
     summary: 'make frames and optical flow from videos',
     load: async () => (await import('./commands/preprocess.ts')).preprocessCommand,

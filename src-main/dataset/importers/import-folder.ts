@@ -1,0 +1,189 @@
+import { randomBytes } from 'node:crypto'
+import { constants, existsSync } from 'node:fs'
+import {
+  access,
+  chmod,
+  copyFile,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  statfs,
+  utimes,
+} from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { KineoError } from '../../core/errors.ts'
+import { isVideoFile } from '../../core/video-file.ts'
+import { contentHash } from '../set-aside.ts'
+import { partOf, type DatasetPart } from './listing.ts'
+
+/** What became of a video: `occupied` when another one has its place. */
+export type Arrival = 'linked' | 'copied' | 'unchanged' | 'occupied'
+
+/** A video that stands in the dataset. */
+export interface StandingVideo {
+  part: DatasetPart | null
+  /** Name of its class folder. */
+  folder: string
+  name: string
+}
+
+/** Copies under way; each run has a folder of its own in it. */
+const workshopName = '.kineo-import'
+
+/** The folder that videos are imported into, where whole files appear at once and none is removed. */
+export class ImportFolder {
+  readonly path: string
+  readonly #workshop: string
+
+  /** @param path Absolute; made when the first video arrives. */
+  constructor(path: string) {
+    this.path = path
+    this.#workshop = join(path, workshopName, `${process.pid}-${randomBytes(4).toString('hex')}`)
+  }
+
+  /** Every video in a class folder, at the top or below train/, val/ and test/; none without the folder. */
+  async videos(): Promise<StandingVideo[]> {
+    const standing: StandingVideo[] = []
+    for (const top of await this.#folders('')) {
+      const names = await this.#videosOf(top)
+      standing.push(...names.map((name) => ({ part: null, folder: top, name })))
+      const part = partOf(top)
+      if (part !== top || names.length > 0) continue
+      for (const folder of await this.#folders(top)) {
+        const inClass = await this.#videosOf(`${top}/${folder}`)
+        standing.push(...inClass.map((name) => ({ part, folder, name })))
+      }
+    }
+    return standing
+  }
+
+  async #folders(place: string): Promise<string[]> {
+    const entries = await readdir(join(this.path, place), { withFileTypes: true }).catch(() => [])
+    const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    return folders.map(({ name }) => name).sort()
+  }
+
+  async #videosOf(place: string): Promise<string[]> {
+    return (await readdir(join(this.path, place)).catch(() => [])).filter((name) => isVideoFile(name)).sort()
+  }
+
+  /** Whether `source` stands at `place`: the same file, or one with the same content. */
+  async holds(place: string, source: string): Promise<boolean> {
+    const target = join(this.path, place)
+    const [there, wanted] = await Promise.all([target, source].map((path) => stat(path).catch(() => null)))
+    if (!there?.isFile() || !wanted) return false
+    if (there.ino !== 0 && there.ino === wanted.ino && there.dev === wanted.dev) return true
+    if (there.size !== wanted.size) return false
+    // A copy keeps the time of its source, to the millisecond; where a file system rounds it, the content decides.
+    if (Math.abs(there.mtimeMs - wanted.mtimeMs) < 1) return true
+    return (await contentHash(target)) === (await contentHash(source))
+  }
+
+  /** Whether hard links to `source` can be made here as far as one can tell: both lie on one disk. */
+  async sharesDiskWith(source: string): Promise<boolean> {
+    const [here, there] = await Promise.all([stat(this.#nearestFolder()), stat(source)])
+    return here.dev === there.dev
+  }
+
+  /** Bytes that can still be written, or null where this cannot be told. */
+  async freeBytes(): Promise<number | null> {
+    const disk = await statfs(this.#nearestFolder()).catch(() => null)
+    return disk === null ? null : disk.bavail * disk.bsize
+  }
+
+  #nearestFolder(): string {
+    let folder = this.path
+    while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder)
+    return folder
+  }
+
+  /**
+   * Brings a video to its place: by a hard link, which takes no room and shares the content with the source, or where that
+   * cannot be or `mode` says so by a copy. What stands there already stays.
+   *
+   * @throws KineoError `input` when the source cannot be read; errors of the file system when the dataset cannot be written.
+   */
+  async bring(source: string, place: string, mode: 'link' | 'copy'): Promise<Arrival> {
+    const target = join(this.path, place)
+    if (await lstat(target).catch(() => null)) {
+      return (await this.holds(place, source)) ? 'unchanged' : 'occupied'
+    }
+    const real = await readableFile(source)
+    await mkdir(dirname(target), { recursive: true })
+    if (mode === 'link' && (await tryLink(real, target))) return 'linked'
+    await this.#copy(real, target)
+    return 'copied'
+  }
+
+  async #copy(source: string, target: string): Promise<void> {
+    await mkdir(this.#workshop, { recursive: true })
+    const partial = join(this.#workshop, randomBytes(8).toString('hex'))
+    try {
+      await copyFile(source, partial, constants.COPYFILE_FICLONE)
+      const { mode, atime, mtime } = await stat(source)
+      await chmod(partial, (mode & 0o777) | 0o600)
+      const file = await open(partial, 'r+')
+      try {
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await utimes(partial, atime, mtime)
+      await rename(partial, target)
+    } catch (error) {
+      await rm(partial, { force: true })
+      throw error
+    }
+  }
+
+  /** Removes what this run, or one that was killed, left unfinished. */
+  async close(): Promise<void> {
+    await rm(this.#workshop, { recursive: true, force: true })
+    const shared = join(this.path, workshopName)
+    for (const name of await readdir(shared).catch(() => [])) {
+      if (!isRunning(Number.parseInt(name))) await rm(join(shared, name), { recursive: true, force: true })
+    }
+    await rmdir(shared).catch(() => undefined)
+  }
+}
+
+/** The file behind links, after a look whether it can be read. */
+async function readableFile(source: string): Promise<string> {
+  try {
+    const real = await realpath(source)
+    await access(real, constants.R_OK)
+    if ((await stat(real)).size === 0) throw new KineoError('input', 'The file is empty', { where: source })
+    return real
+  } catch (cause) {
+    if (cause instanceof KineoError) throw cause
+    throw new KineoError('input', 'The file cannot be read', { where: source, cause })
+  }
+}
+
+/** False where a link cannot be made: across disks, on file systems without them, or when the system forbids it. */
+async function tryLink(source: string, target: string): Promise<boolean> {
+  try {
+    await link(source, target)
+    return true
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'ENOSPC' || code === 'EROFS' || code === 'EDQUOT') throw error
+    return false
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}
