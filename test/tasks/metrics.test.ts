@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { parseSpec } from '../../src-main/spec/index.ts'
-import { learningRateAt } from '../../src-main/tasks/training/learning-rate.ts'
 import {
   argmax,
   classificationMetrics,
   confusionMatrix,
   crossEntropy,
+  meanRow,
   softmax,
+  topKAccuracy,
 } from '../../src-main/tasks/evaluation/metrics.ts'
 import { formatFourDigits, formatRounded, formatStringList } from '../../src-main/tasks/python-text.ts'
-import { taoBlock } from '../../src-main/tasks/index.ts'
+import { classTable, type EvaluatedClass, taoBlock } from '../../src-main/tasks/evaluation/evaluate.ts'
 
 describe('metrics', () => {
   it('counts truths in rows and predictions in columns', () => {
@@ -21,16 +21,42 @@ describe('metrics', () => {
     expect(() => confusionMatrix([3], [0], 3)).toThrow(RangeError)
   })
 
-  it('gives accuracy, recall of each class, and both means', () => {
+  it('gives accuracy, recall, precision and F1 of each class, and both means', () => {
+    // As sklearn.metrics.classification_report, where that does not put 0 for what is undefined.
     const metrics = classificationMetrics([
-      [3, 1, 0],
-      [0, 2, 0],
-      [0, 0, 0],
+      [3, 1, 0, 0],
+      [0, 2, 0, 0],
+      [0, 0, 0, 0],
+      [1, 0, 0, 0],
     ])
-    expect(metrics.accuracy).toBeCloseTo(5 / 6, 12)
-    expect(metrics.classAccuracies).toEqual([0.75, 1, null])
-    expect(metrics.meanClassAccuracy).toBe(0.875)
-    expect(metrics.meanOverLabelMap).toBeCloseTo(1.75 / 3, 12)
+    expect(metrics.accuracy).toBeCloseTo(5 / 7, 12)
+    expect(metrics.classes).toEqual([
+      { support: 4, recall: 0.75, precision: 0.75, f1: 0.75 },
+      { support: 2, recall: 1, precision: 2 / 3, f1: 0.8 },
+      { support: 0, recall: null, precision: null, f1: null },
+      { support: 1, recall: 0, precision: null, f1: 0 },
+    ])
+    expect(metrics.meanClassAccuracy).toBeCloseTo(1.75 / 3, 12)
+    expect(metrics.meanOverLabelMap).toBeCloseTo(1.75 / 4, 12)
+  })
+
+  it('counts a class among the k largest, the first of equal ones first', () => {
+    const rows = [
+      [0.5, 0.3, 0.2],
+      [0.2, 0.4, 0.4],
+      [0.1, 0.1, 0.8],
+    ]
+    expect([1, 2, 3].map((k) => topKAccuracy(rows, [1, 2, 0], k))).toEqual([0, 1, 1])
+    expect(topKAccuracy(rows, [1, 2, 1], 2)).toBeCloseTo(2 / 3, 12)
+  })
+
+  it('averages rows column by column', () => {
+    expect(
+      meanRow([
+        [1, 0],
+        [0.5, 0.5],
+      ]),
+    ).toEqual([0.75, 0.25])
   })
 
   it('takes the first of equal logits', () => {
@@ -43,16 +69,6 @@ describe('metrics', () => {
     expect(softmax([0, Math.log(3)])[1]).toBeCloseTo(0.75, 12)
     expect(crossEntropy([0, Math.log(3)], 0)).toBeCloseTo(Math.log(4), 12)
     expect(crossEntropy([1000, 0], 1)).toBe(1000)
-  })
-})
-
-describe('learning rate', () => {
-  const { optim } = parseSpec({ train: { optim: { lr: 1, lr_steps: [2, 4, 4], lr_decay: 0.5 } } }).train
-
-  it('falls at its steps as torch.optim.lr_scheduler.MultiStepLR does', () => {
-    expect([0, 1, 2, 3, 4, 5].map((epoch) => learningRateAt(optim, epoch))).toEqual([
-      1, 1, 0.5, 0.5, 0.125, 0.125,
-    ])
   })
 })
 
@@ -83,13 +99,17 @@ describe('text of TAO', () => {
       accuracy: 0.8,
       meanClassAccuracy: 0.875,
       meanOverLabelMap: 0.58333,
+      topK: { k: 2, accuracy: 0.9 },
       classes: [
-        { name: 'walk', index: 0, accuracy: 0.75, count: 4 },
-        { name: 'ride_a_bicycle_fast', index: 1, accuracy: 1, count: 1 },
-        { name: 'fall', index: 2, accuracy: null, count: 0 },
+        evaluatedClass({ name: 'walk', accuracy: 0.75, count: 4, precision: 1, f1: 6 / 7 }),
+        evaluatedClass({ name: 'ride_a_bicycle_fast', accuracy: 1, count: 1, precision: 0.5, f1: 2 / 3 }),
+        evaluatedClass({ name: 'fall', accuracy: null, count: 0, precision: null, f1: null }),
       ],
       confusion: [],
       videos: [],
+      mode: 'center' as const,
+      checkpoint: '',
+      dataset: '',
       folder: '',
     }
     expect(taoBlock(report)).toEqual([
@@ -101,5 +121,18 @@ describe('text of TAO', () => {
       'Total accuracy: 80.0',
       'Average class accuracy: 87.5 (of the 2 classes that have videos; TAO prints 58.333, counting the others as 0)',
     ])
+    expect(classTable(report)).toEqual([
+      '                      precision    recall        f1    videos',
+      'walk                      100.0      75.0    85.714         4',
+      'ride_a_bicycle_fast        50.0     100.0    66.667         1',
+      'fall                          -         -         -         0',
+      'Top-2 accuracy: 90.0',
+    ])
   })
 })
+
+function evaluatedClass(
+  figures: Pick<EvaluatedClass, 'name' | 'accuracy' | 'count' | 'precision' | 'f1'>,
+): EvaluatedClass {
+  return { ...figures, index: 0, recall: figures.accuracy, support: figures.count }
+}

@@ -1,16 +1,19 @@
 import { describe, expect, it } from 'vitest'
 import type { Checkpoint } from '../../src-main/engine/checkpoint/index.ts'
-import type { TensorMap } from '../../src-main/engine/index.ts'
+import type { NetworkConfig, TensorMap } from '../../src-main/engine/index.ts'
+import { stateEntries } from '../../src-main/engine/nets/parameters.ts'
 import { parseSpec } from '../../src-main/spec/index.ts'
 import { classNamesOf, resolveClassNames } from '../../src-main/tasks/network/class-names.ts'
-import { assertWeightsFit, networkOf } from '../../src-main/tasks/network/spec-network.ts'
+import { assertWeightsFit } from '../../src-main/tasks/network/network-of-weights.ts'
+import { networkOf } from '../../src-main/tasks/network/spec-network.ts'
 import { preprocessingNotes, preprocessingOf } from '../../src-main/tasks/network/preprocessing.ts'
 
-function weights(shapes: Record<string, number[]>): TensorMap {
+/** The names and shapes of a network's weights, without numbers. */
+function weightsOf(network: NetworkConfig): TensorMap {
   return new Map(
-    Object.entries(shapes).map(([name, shape]) => [
+    stateEntries(network).map(({ name, shape }) => [
       name,
-      { dtype: 'float32', shape, data: new Float32Array(shape.reduce((product, size) => product * size, 1)) },
+      { dtype: 'float32', shape, data: new Float32Array(0) },
     ]),
   )
 }
@@ -50,25 +53,58 @@ describe('class names', () => {
 })
 
 describe('weights', () => {
-  const network = networkOf(parseSpec({ model: { model_type: 'of', of_seq_length: 10 } }), 3)
-  const fitting = { 'conv1.weight': [64, 20, 7, 7], 'fc_cls.weight': [3, 512] }
-
-  it('that fit are taken', () => {
-    expect(() => assertWeightsFit(network, weights(fitting), 'x.pth')).not.toThrow()
-  })
+  const network = (over: Record<string, unknown>, classes = 3): NetworkConfig =>
+    networkOf(parseSpec({ model: { model_type: 'of', of_seq_length: 10, ...over } }), classes)
+  const joint = { model_type: 'joint', rgb_seq_length: 3 }
 
   it.each([
-    [{}, 'The checkpoint is not one of an action recognition network'],
-    [{ ...fitting, 'conv1.weight': [64, 2, 5, 7, 7] }, 'The checkpoint is of a 3D network'],
-    [{ ...fitting, 'layer1.0.conv3.weight': [1] }, 'The checkpoint is of a deeper ResNet'],
-    [{ ...fitting, 'layer1.2.conv1.weight': [1] }, 'The checkpoint is of a deeper ResNet'],
+    {},
+    { input_type: '3d' },
+    { model_type: 'rgb', backbone: 'resnet_50' },
+    { backbone: 'resnet_34' },
+    joint,
+    { ...joint, input_type: '3d' },
+  ])('of %j that fit are taken', (over) => {
+    expect(() => assertWeightsFit(network(over), weightsOf(network(over)), 'x.pth')).not.toThrow()
+  })
+
+  it.each<[Record<string, unknown>, Record<string, unknown>, string]>([
+    [{ input_type: '3d' }, {}, 'The checkpoint is of a 3D network, the spec has input_type 2d'],
+    [{}, { input_type: '3d' }, 'The checkpoint is of a 2D network, the spec has input_type 3d'],
+    [{ backbone: 'resnet_34' }, {}, 'The checkpoint is of resnet_34, the spec has backbone resnet_18'],
+    [joint, {}, 'The checkpoint is of a joint network, the spec has model_type of'],
+    [{}, joint, 'The checkpoint is of a network with one stream, the spec has model_type joint'],
     [
-      { ...fitting, 'conv1.weight': [64, 9, 7, 7] },
+      { model_type: 'rgb', rgb_seq_length: 3 },
+      {},
       'The checkpoint takes 9 input channels, the spec gives 20 (10 frames of of)',
     ],
-    [{ ...fitting, 'fc_cls.weight': [5, 512] }, 'The checkpoint knows 5 classes, dataset.label_map has 3'],
-  ])('%j are refused with the reason', (shapes, message) => {
-    expect(() => assertWeightsFit(network, weights(shapes), 'x.pth')).toThrow(message)
+    [
+      { model_type: 'rgb', input_type: '3d' },
+      { input_type: '3d' },
+      'The checkpoint takes 3 channels a frame, of has 2',
+    ],
+    [
+      { ...joint, of_seq_length: 5 },
+      joint,
+      'The checkpoint takes 10 input channels, the spec gives 20 (10 frames of of)',
+    ],
+    [
+      { ...joint, num_fc: 32 },
+      joint,
+      'The checkpoint joins its streams through 32 units, the spec has num_fc 64',
+    ],
+  ])('of %j are refused for %j with the reason', (trained, wanted, message) => {
+    expect(() => assertWeightsFit(network(wanted), weightsOf(network(trained)), 'x.pth')).toThrow(message)
+  })
+
+  it('of other classes, and files that hold no network, are refused', () => {
+    expect(() => assertWeightsFit(network({}), weightsOf(network({}, 5)), 'x.pth')).toThrow(
+      'The checkpoint knows 5 classes, dataset.label_map has 3',
+    )
+    expect(() => assertWeightsFit(network({}), new Map(), 'x.pth')).toThrow(
+      'The checkpoint is not one of an action recognition network',
+    )
   })
 })
 
@@ -79,7 +115,18 @@ describe('preprocessing', () => {
       dataset: { augmentation_config: { of_input_mean: [0.4], of_input_std: [0.2, 0.3] } },
     })
     expect(preprocessingOf(flow)).toMatchObject({ sequence_length: 10, mean: [0.4, 0.4], std: [0.2, 0.3] })
-    expect(preprocessingOf(parseSpec({})).mean).toEqual([0.485, 0.456, 0.406])
+    expect(preprocessingOf(parseSpec({}))['mean']).toEqual([0.485, 0.456, 0.406])
+  })
+
+  it('stands there for each stream of a joint network', () => {
+    const joint = preprocessingOf(parseSpec({ model: { model_type: 'joint' } }))
+    expect(joint).toMatchObject({
+      rgb_sequence_length: 3,
+      rgb_std: [0.229, 0.224, 0.225],
+      of_sequence_length: 10,
+      of_mean: [0.5, 0.5],
+    })
+    expect(joint).not.toHaveProperty('sequence_length')
   })
 
   it('that differs from training is told, what has no effect is not', () => {

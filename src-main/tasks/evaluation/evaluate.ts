@@ -1,23 +1,43 @@
-import { join } from 'node:path'
-import { writeFileAtomic, writeJsonAtomic } from '../../core/atomic-file.ts'
+import { resolve } from 'node:path'
 import { listDataset } from '../../dataset/index.ts'
 import type { Spec } from '../../spec/index.ts'
-import { labelMapOf } from '../network/class-names.ts'
 import type { TaskHooks } from '../hooks.ts'
-import { argmax, classificationMetrics, confusionMatrix, softmax } from './metrics.ts'
+import { checkSamples } from '../network/check-samples.ts'
+import { labelMapOf } from '../network/class-names.ts'
+import { evaluationTransform, segmentLoader } from '../network/clip-loader.ts'
 import { openTrainedNetwork } from '../network/open-checkpoint.ts'
 import { formatFourDigits, formatRounded } from '../python-text.ts'
 import { requireValue } from '../required-keys.ts'
-import { scoreVideos } from './score-clips.ts'
 import { withStatusLog } from '../status-log.ts'
+import { ClipScorer } from './clip-scorer.ts'
+import { argmax, classificationMetrics, confusionMatrix, topKAccuracy } from './metrics.ts'
+import { writeResultFiles } from './result-files.ts'
+import { scoreVideos } from './score-videos.ts'
 
 export interface EvaluatedVideo {
   /** Absolute folder of the video's frames. */
   path: string
   label: string
   prediction: string
-  /** Softmax by class name. */
+  /** Softmax by class name, the mean over the video's clips. */
   scores: Record<string, number>
+}
+
+export interface EvaluatedClass {
+  name: string
+  index: number
+  /** The recall, 0..1; null for a class without videos. */
+  accuracy: number | null
+  /** Videos of the class. */
+  count: number
+  /** 0..1; null when no video was taken for the class. */
+  precision: number | null
+  /** As `accuracy`, under the name that goes with precision. */
+  recall: number | null
+  /** 0..1; null when no video is of the class or was taken for it. */
+  f1: number | null
+  /** As `count`. */
+  support: number
 }
 
 export interface EvaluationReport {
@@ -27,17 +47,25 @@ export interface EvaluationReport {
   meanClassAccuracy: number
   /** TAO's mean recall, in which a class without videos counts as 0. */
   meanOverLabelMap: number
-  /** `accuracy` is the recall, 0..1, or null for a class without videos. */
-  classes: { name: string; index: number; accuracy: number | null; count: number }[]
+  /** Share of videos whose class is among the `k` most probable, 0..1. */
+  topK: { k: number; accuracy: number }
+  classes: EvaluatedClass[]
   /** Rows are the truth, columns the prediction; counts. */
   confusion: number[][]
   videos: EvaluatedVideo[]
+  /** Which clips of each video were looked at. */
+  mode: Spec['evaluate']['video_eval_mode']
+  /** As the spec names it. */
+  checkpoint: string
+  /** Folder of the videos, absolute. */
+  dataset: string
   /** Results folder, absolute. */
   folder: string
 }
 
 /**
- * Evaluates a checkpoint on one clip from the centre of each video and writes results.json and confusion_matrix.csv.
+ * Evaluates a checkpoint on the videos of `evaluate.test_dataset_dir`, else `dataset.val_dataset_dir`, and writes the
+ * files of `writeResultFiles`. The batch size does not change the result.
  * @throws KineoError as `train`; CancelledError between two batches.
  */
 export async function evaluate(spec: Spec, hooks: TaskHooks = {}): Promise<EvaluationReport> {
@@ -52,24 +80,40 @@ export async function evaluate(spec: Spec, hooks: TaskHooks = {}): Promise<Evalu
     'dataset/val',
   )
   return await withStatusLog(spec, 'evaluate', async (folder, status) => {
-    const trained = await openTrainedNetwork(path, spec, hooks)
-    const { classNames } = trained
-    const samples = await listDataset(testFolder, labelMapOf(classNames), spec.model.model_type, hooks.onLine)
-    const rows = await scoreVideos(spec, trained, samples, spec.evaluate.batch_size, hooks)
+    const { network, classNames, checkpoint } = await openTrainedNetwork(path, spec, hooks)
+    const samples = await listDataset(testFolder, labelMapOf(classNames), network.modelType, hooks.onLine)
+    await checkSamples(spec, samples, evaluationTransform(spec), hooks)
+    const { video_eval_mode: mode, video_num_segments: segmentCount, batch_size: batchSize } = spec.evaluate
+    const loader = segmentLoader(spec, samples, { mode, segmentCount, batchSize })
+    const scorer = await ClipScorer.create(network, checkpoint.parameters)
+    let scored
+    try {
+      scored = await scoreVideos(scorer, loader.epoch(0, hooks.signal), samples.length, hooks)
+    } finally {
+      await loader.dispose()
+      await scorer.dispose()
+    }
 
+    const rows = scored.map(({ probabilities }) => probabilities)
     const predictions = rows.map(argmax)
     const truths = samples.map((sample) => sample.classIndex ?? -1)
     const confusion = confusionMatrix(truths, predictions, classNames.length)
     const metrics = classificationMetrics(confusion)
+    const k = Math.min(spec.evaluate.top_k, classNames.length)
     const report: EvaluationReport = {
       accuracy: metrics.accuracy,
       meanClassAccuracy: metrics.meanClassAccuracy,
       meanOverLabelMap: metrics.meanOverLabelMap,
-      classes: classNames.map((name, index) => ({
-        name,
+      topK: { k, accuracy: topKAccuracy(rows, truths, k) },
+      classes: metrics.classes.map(({ support, recall, precision, f1 }, index) => ({
+        name: classNames[index] ?? '',
         index,
-        accuracy: metrics.classAccuracies[index] ?? null,
-        count: confusion[index]?.reduce((sum, count) => sum + count, 0) ?? 0,
+        accuracy: recall,
+        count: support,
+        precision,
+        recall,
+        f1,
+        support,
       })),
       confusion,
       videos: samples.map((sample, i) => ({
@@ -78,9 +122,12 @@ export async function evaluate(spec: Spec, hooks: TaskHooks = {}): Promise<Evalu
         prediction: classNames[predictions[i] ?? -1] ?? '',
         scores: scoresByClass(rows[i] ?? [], classNames),
       })),
+      mode,
+      checkpoint: path,
+      dataset: resolve(testFolder),
       folder,
     }
-    await writeResults(folder, path, report)
+    await writeResultFiles(report, hooks.onLine)
     const percent = (fraction: number): number => Number((fraction * 100).toFixed(3))
     status.writeKpi('Test metrics generated.', {
       accuracy: percent(report.accuracy),
@@ -90,12 +137,11 @@ export async function evaluate(spec: Spec, hooks: TaskHooks = {}): Promise<Evalu
   })
 }
 
-/** Softmax of a row of logits by class name. */
+/** A row of probabilities by class name. */
 export function scoresByClass(
-  logits: ArrayLike<number>,
+  probabilities: readonly number[],
   classNames: readonly string[],
 ): Record<string, number> {
-  const probabilities = softmax(logits)
   return Object.fromEntries(classNames.map((name, i) => [name, probabilities[i] ?? 0]))
 }
 
@@ -121,24 +167,20 @@ export function taoBlock(report: EvaluationReport): string[] {
   ]
 }
 
-async function writeResults(folder: string, checkpoint: string, report: EvaluationReport): Promise<void> {
-  await writeJsonAtomic(join(folder, 'results.json'), {
-    accuracy: report.accuracy,
-    mean_class_accuracy: report.meanClassAccuracy,
-    mean_over_label_map: report.meanOverLabelMap,
-    checkpoint,
-    classes: report.classes,
-    videos: report.videos,
-  })
-  const names = report.classes.map(({ name }) => csvField(name))
-  const rows = report.confusion.map((row, i) => [names[i] ?? '', ...row].join(','))
-  await writeFileAtomic(
-    join(folder, 'confusion_matrix.csv'),
-    `${[['class', ...names].join(','), ...rows].join('\n')}\n`,
-  )
-}
-
-/** A field as RFC 4180 wants it. */
-function csvField(text: string): string {
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+/** Precision, recall and F1 of each class and the top-k accuracy, as lines for a terminal; percentages. */
+export function classTable(report: EvaluationReport): string[] {
+  const percent = (fraction: number | null): string =>
+    fraction === null ? '-' : formatRounded(fraction * 100)
+  const width = Math.max(14, ...report.classes.map(({ name }) => name.length + 2))
+  const line = (name: string, cells: readonly string[]): string =>
+    name.padEnd(width) + cells.map((cell) => cell.padStart(10)).join('')
+  const { k, accuracy } = report.topK
+  return [
+    line('', ['precision', 'recall', 'f1', 'videos']),
+    ...report.classes.map(({ name, precision, recall, f1, support }) =>
+      line(name, [percent(precision), percent(recall), percent(f1), String(support)]),
+    ),
+    // Among as many classes as there are every one is found.
+    ...(k > 1 && k < report.classes.length ? [`Top-${k} accuracy: ${formatRounded(accuracy * 100)}`] : []),
+  ]
 }

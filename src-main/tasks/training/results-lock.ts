@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { KineoError } from '../../core/errors.ts'
 import { FileLock } from '../../core/file-lock.ts'
@@ -16,6 +17,12 @@ export async function withResultsLock<T>(
 ): Promise<T> {
   let lock: FileLock | null = null
   let lockable = true
+  try {
+    await mkdir(folder, { recursive: true })
+  } catch {
+    // Whoever writes there will say why it cannot.
+    return await work()
+  }
   try {
     lock = FileLock.tryAcquire(join(folder, '.kineo-train.lock'), 0)
   } catch {

@@ -13,6 +13,11 @@ export function latestCheckpointPath(folder: string): string {
   return join(folder, 'ar_model_latest.pth')
 }
 
+/** The checkpoint of the best validation, with `train.save_best`. */
+export function bestCheckpointPath(folder: string): string {
+  return join(folder, 'ar_model_best.pth')
+}
+
 /** The checkpoint from which a run in `folder` goes on by itself, or null. */
 export function findLatestCheckpoint(folder: string): string | null {
   const path = latestCheckpointPath(folder)

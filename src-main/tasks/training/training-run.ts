@@ -1,27 +1,26 @@
 import { join } from 'node:path'
-import { KineoError, throwIfCancelled } from '../../core/errors.ts'
+import { writeFileAtomic } from '../../core/atomic-file.ts'
+import { encryptBytes } from '../../core/encryption.ts'
+import { KineoError } from '../../core/errors.ts'
 import { RemainingTime } from '../../core/progress.ts'
 import { version } from '../../core/version.ts'
 import type { BatchLoader, VideoSample } from '../../dataset/index.ts'
-import { writeCheckpoint } from '../../engine/checkpoint/index.ts'
-import {
-  EvaluationSession,
-  type NetworkConfig,
-  TrainingSession,
-  type TrainingState,
-} from '../../engine/index.ts'
+import { type Checkpoint, writeCheckpoint } from '../../engine/checkpoint/index.ts'
+import { buildInferenceModel, type NetworkConfig, TrainingSession } from '../../engine/index.ts'
 import type { TensorMap } from '../../engine/tensor.ts'
 import type { Spec } from '../../spec/index.ts'
-import { centerLoader, trainingLoader } from '../network/clip-loader.ts'
 import type { EpochReport, TrainHooks } from '../hooks.ts'
-import { learningRateAt } from './learning-rate.ts'
-import { argmax, crossEntropy } from '../evaluation/metrics.ts'
-import { MetricsCsv } from './metrics-csv.ts'
+import { trainingLoader } from '../network/clip-loader.ts'
 import { preprocessingOf } from '../network/preprocessing.ts'
-import { checkpointPath, pointLatestAt } from './run-checkpoints.ts'
-import { scoreClips } from '../evaluation/score-clips.ts'
 import { formatTimedelta, type StatusLog } from '../status-log.ts'
+import { BestEpoch } from './best-epoch.ts'
+import { type BatchFigures, DivergedError, trainEpoch } from './epoch-steps.ts'
+import { classWeightsOf, type LossSettings } from './loss-targets.ts'
+import { MetricsCsv } from './metrics-csv.ts'
+import { bestCheckpointPath, checkpointPath, pointLatestAt } from './run-checkpoints.ts'
+import { createSchedule, type LearningRateSchedule } from './schedule.ts'
 import type { TrainingStart } from './training-start.ts'
+import { Validation } from './validation.ts'
 
 export interface TrainingPlan {
   spec: Spec
@@ -35,172 +34,175 @@ export interface TrainingPlan {
   status: StatusLog
 }
 
-/** Loss or weights stopped being numbers. */
-class DivergedError extends Error {}
-
-interface EpochState {
-  state: TrainingState
-  /** From 0. */
-  epoch: number
-  globalStep: number
-}
-
 /** The epochs of one training process, from its start to the last one. */
 export class TrainingRun {
   readonly #plan: TrainingPlan
   readonly #hooks: TrainHooks
   readonly #session: TrainingSession
-  readonly #trainLoader: BatchLoader
-  readonly #valLoader: BatchLoader | null
+  readonly #loader: BatchLoader
+  readonly #validation: Validation | null
   readonly #metrics: MetricsCsv
+  readonly #schedule: LearningRateSchedule
+  readonly #best: BestEpoch
+  readonly #loss: LossSettings
   readonly #finishedEpochs: number
   readonly #remaining = new RemainingTime()
   #globalStep: number
-  #validationSeconds = 0
   #lastCheckpoint: string | null
   /** The last finished epoch while it is in no checkpoint. */
-  #unsaved: EpochState | null = null
+  #unsaved: Checkpoint | null = null
 
   private constructor(
     plan: TrainingPlan,
     hooks: TrainHooks,
     start: TrainingStart,
-    parts: { session: TrainingSession; metrics: MetricsCsv },
+    parts: { session: TrainingSession; metrics: MetricsCsv; loader: BatchLoader; loss: LossSettings },
   ) {
+    const { spec, network, valSamples } = plan
     this.#plan = plan
     this.#hooks = hooks
     this.#session = parts.session
     this.#metrics = parts.metrics
+    this.#loader = parts.loader
+    this.#loss = parts.loss
     this.#finishedEpochs = start.finishedEpochs
     this.#globalStep = start.globalStep
     this.#lastCheckpoint = start.resumedFrom
-    this.#trainLoader = trainingLoader(plan.spec, plan.trainSamples, plan.batchSize)
-    this.#valLoader =
-      plan.valSamples.length === 0 ? null : centerLoader(plan.spec, plan.valSamples, plan.batchSize)
+    this.#schedule = createSchedule(spec.train.optim, spec.train.num_epochs, start.schedule)
+    this.#best = new BestEpoch(start.best)
+    this.#validation = valSamples.length === 0 ? null : new Validation(spec, network, valSamples)
   }
 
   /** Builds the training graph and loads the state at which `start` stands. */
   static async create(plan: TrainingPlan, start: TrainingStart, hooks: TrainHooks): Promise<TrainingRun> {
-    const metrics = await MetricsCsv.open(join(plan.folder, 'metrics.csv'), start.finishedEpochs)
+    const { spec, classNames, trainSamples, batchSize, folder } = plan
+    const { train } = spec
+    const videos = classNames.map((_, k) => trainSamples.filter((sample) => sample.classIndex === k).length)
+    const loss = {
+      labelSmoothing: train.label_smoothing,
+      classWeights: classWeightsOf(train.class_weights, classNames, videos),
+    }
+    const loader = trainingLoader(spec, trainSamples, classNames, batchSize)
+    const state = await start.state()
+    const metrics = await MetricsCsv.open(join(folder, 'metrics.csv'), start.finishedEpochs)
     const session = await TrainingSession.create({
       network: plan.network,
-      batchSize: plan.batchSize,
-      clipGradNorm: plan.spec.train.clip_grad_norm,
-      artifactsFolder: plan.folder,
+      batchSize,
+      clipGradNorm: train.clip_grad_norm,
+      accumulate: train.accumulate_batches > 1,
+      frozenStages: train.freeze_stages,
+      emaDecay: train.ema_decay,
+      artifactsFolder: folder,
     })
-    session.load(start.state())
-    return new TrainingRun(plan, hooks, start, { session, metrics })
+    session.load(state)
+    return new TrainingRun(plan, hooks, start, { session, metrics, loader, loss })
   }
 
   /**
-   * Trains until `train.num_epochs`. Stopped or failed, the last finished epoch is saved to a checkpoint all the same.
+   * Trains until `train.num_epochs`, or until validation has not improved for long enough. Stopped or failed, the last
+   * finished epoch is saved to a checkpoint all the same.
    * @returns The figures of the epochs done here, and the last checkpoint.
    * @throws CancelledError; KineoError when the loss is no number any more.
    */
-  async train(): Promise<{ epochs: EpochReport[]; checkpoint: string }> {
+  async train(): Promise<{ epochs: EpochReport[]; checkpoint: string; stoppedEarly: boolean }> {
     const { status, spec } = this.#plan
+    const { num_epochs: epochCount, early_stopping_patience: patience } = spec.train
     const epochs: EpochReport[] = []
+    let stoppedEarly = false
     status.write('STARTED', 'Starting Training Loop.')
     try {
-      for (let epoch = this.#finishedEpochs; epoch < spec.train.num_epochs; epoch++) {
-        epochs.push(await this.#runEpoch(epoch))
+      for (let epoch = this.#finishedEpochs; epoch < epochCount && !stoppedEarly; epoch++) {
+        const report = await this.#runEpoch(epoch)
+        epochs.push(report)
+        stoppedEarly = report.epoch < epochCount && this.#best.isStale(epoch, patience)
       }
     } catch (error) {
       await this.#saveUnsaved()
       throw error instanceof DivergedError ? this.#divergedMessage(error) : error
     }
+    if (stoppedEarly) this.#tellEarlyStop()
     status.write('RUNNING', 'Training loop complete.')
-    return { epochs, checkpoint: this.#lastCheckpoint ?? '' }
+    return { epochs, checkpoint: this.#lastCheckpoint ?? '', stoppedEarly }
   }
 
   async dispose(): Promise<void> {
-    await this.#trainLoader.dispose()
-    await this.#valLoader?.dispose()
+    await this.#loader.dispose()
+    await this.#validation?.dispose()
     await this.#session.dispose()
   }
 
   async #runEpoch(epoch: number): Promise<EpochReport> {
-    const { train } = this.#plan.spec
+    const { spec, folder } = this.#plan
+    const { train } = spec
     const isLast = epoch + 1 === train.num_epochs
     const isDue = (interval: number): boolean => isLast || (epoch + 1) % interval === 0
     const startedAt = performance.now()
 
     const trained = await this.#trainEpoch(epoch)
     const state = this.#session.save()
+    const averaged = train.ema_decay > 0 ? this.#session.saveEma() : null
     if (!isFinite(state.parameters)) throw new DivergedError(`at the end of epoch ${epoch + 1}`)
-    const validated = isDue(train.validation_interval) ? await this.#validate(state.parameters, isLast) : null
+    const weights = averaged ?? state.parameters
+    const validated = isDue(train.validation_interval)
+      ? ((await this.#validation?.run(weights, this.#hooks.signal)) ?? null)
+      : null
+    this.#schedule.endEpoch({ train_loss: trained.loss, val_loss: validated?.loss ?? null })
+    const isBest = validated !== null && this.#best.observe({ epoch, ...validated })
+    const endsHere = isLast || this.#best.isStale(epoch, train.early_stopping_patience)
 
-    const path = isDue(train.checkpoint_interval) ? checkpointPath(this.#plan.folder, epoch) : null
+    const path = endsHere || isDue(train.checkpoint_interval) ? checkpointPath(folder, epoch) : null
     const report: EpochReport = {
       epoch: epoch + 1,
-      ...trained,
+      trainLoss: trained.loss,
+      trainAccuracy: trained.accuracy,
       valLoss: validated?.loss ?? null,
       valAccuracy: validated?.accuracy ?? null,
-      learningRate: learningRateAt(train.optim, epoch),
+      learningRate: trained.learningRate,
+      clipsPerSecond: trained.clipsPerSecond,
       seconds: (performance.now() - startedAt) / 1000,
       checkpoint: path,
     }
     // Figures first: a resumed run drops those that are ahead of its checkpoint, but could not make up missing ones.
     await this.#metrics.add(report)
-    this.#unsaved = { state, epoch, globalStep: this.#globalStep }
-    if (path !== null) await this.#save(this.#unsaved)
+    const checkpoint = this.#checkpoint(epoch, { ...state, averaged }, trained.learningRate)
+    this.#unsaved = checkpoint
+    if (isBest && train.save_best) await this.#write(bestCheckpointPath(folder), checkpoint)
+    if (path !== null) await this.#save(checkpoint)
+    if (endsHere) await this.#writeEvaluationModel(weights)
     this.#writeStatus(report)
     this.#hooks.onEpoch?.(report)
     return report
   }
 
-  async #trainEpoch(
-    epoch: number,
-  ): Promise<Pick<EpochReport, 'trainLoss' | 'trainAccuracy' | 'clipsPerSecond'>> {
-    const { signal } = this.#hooks
-    const { seed, optim } = this.#plan.spec.train
-    const hyper = {
-      learningRate: learningRateAt(optim, epoch),
-      momentum: optim.momentum,
-      weightDecay: optim.weight_decay,
+  async #trainEpoch(epoch: number): Promise<BatchFigures> {
+    const { spec, network, batchSize } = this.#plan
+    const parts = {
+      session: this.#session,
+      loader: this.#loader,
+      schedule: this.#schedule,
+      loss: this.#loss,
+      spec,
+      classCount: network.classCount,
+      batchSize,
     }
-    const startedAt = performance.now()
-    let clips = 0
-    let lossSum = 0
-    let correct = 0
-    let step = 0
-    throwIfCancelled(signal)
-    for await (const batch of this.#trainLoader.epoch(epoch, signal)) {
-      throwIfCancelled(signal)
-      const result = await this.#session.step(batch, hyper, [seed, epoch, step])
-      step += 1
-      this.#globalStep += 1
-      if (!Number.isFinite(result.loss)) throw new DivergedError(`in epoch ${epoch + 1}, step ${step}`)
-      clips += batch.count
-      lossSum += result.loss * batch.count
-      correct += result.correct
-      this.#reportStep(epoch, step, {
-        loss: lossSum / clips,
-        accuracy: correct / clips,
-        clipsPerSecond: clips / ((performance.now() - startedAt) / 1000),
-        learningRate: hyper.learningRate,
-      })
-    }
-    throwIfCancelled(signal)
-    const seconds = (performance.now() - startedAt) / 1000
-    return { trainLoss: lossSum / clips, trainAccuracy: correct / clips, clipsPerSecond: clips / seconds }
+    const trained = await trainEpoch(parts, epoch, this.#hooks.signal, (figures) =>
+      this.#reportStep(epoch, figures),
+    )
+    this.#globalStep += trained.optimizerSteps
+    return trained
   }
 
-  #reportStep(
-    epoch: number,
-    step: number,
-    figures: { loss: number; accuracy: number; clipsPerSecond: number; learningRate: number },
-  ): void {
+  #reportStep(epoch: number, figures: BatchFigures): void {
     const epochs = this.#plan.spec.train.num_epochs
-    const stepsPerEpoch = this.#trainLoader.batchesPerEpoch
-    const done = epoch * stepsPerEpoch + step
+    const stepsPerEpoch = this.#loader.batchesPerEpoch
+    const done = epoch * stepsPerEpoch + figures.step
     const total = epochs * stepsPerEpoch
     const trainingSeconds = this.#remaining.update(done, total)
     const remainingSeconds =
       trainingSeconds === null
         ? null
-        : trainingSeconds + this.#validationsLeft(epoch) * this.#validationSeconds
-    this.#hooks.onStep?.({ epoch: epoch + 1, epochs, step, stepsPerEpoch, remainingSeconds, ...figures })
+        : trainingSeconds + this.#validationsLeft(epoch) * (this.#validation?.seconds ?? 0)
+    this.#hooks.onStep?.({ epoch: epoch + 1, epochs, stepsPerEpoch, remainingSeconds, ...figures })
     this.#hooks.onProgress?.({ done, total, unit: 'steps', remainingSeconds })
   }
 
@@ -209,54 +211,39 @@ export class TrainingRun {
     return Math.ceil(epochs / interval) - Math.floor(epoch / interval)
   }
 
-  /** Center evaluation of the validation videos; null when there are none. */
-  async #validate(
-    parameters: TensorMap,
-    keepModel: boolean,
-  ): Promise<{ loss: number; accuracy: number } | null> {
-    const loader = this.#valLoader
-    if (loader === null) return null
-    const { network, folder, valSamples } = this.#plan
-    const { signal } = this.#hooks
-    const startedAt = performance.now()
-    const session = await EvaluationSession.create({
+  #checkpoint(
+    epoch: number,
+    state: { parameters: TensorMap; momentum: TensorMap; averaged: TensorMap | null },
+    learningRate: number,
+  ): Checkpoint {
+    const { spec, network, classNames } = this.#plan
+    const { optim, seed } = spec.train
+    return {
+      parameters: state.parameters,
+      momentum: state.momentum,
+      ...(state.averaged === null ? {} : { averaged: state.averaged }),
+      epoch,
+      globalStep: this.#globalStep,
       network,
-      parameters,
-      ...(keepModel ? { artifactsFolder: folder } : {}),
-    })
-    try {
-      const rows = await scoreClips(session, loader, valSamples.length, network, { signal })
-      let loss = 0
-      let right = 0
-      rows.forEach((row, i) => {
-        const truth = valSamples[i]?.classIndex ?? -1
-        loss += crossEntropy(row, truth)
-        if (argmax(row) === truth) right += 1
-      })
-      return { loss: loss / rows.length, accuracy: right / rows.length }
-    } finally {
-      await session.dispose()
-      this.#validationSeconds = (performance.now() - startedAt) / 1000
+      classNames,
+      optimizer: { learningRate, momentum: optim.momentum, weightDecay: optim.weight_decay },
+      extra: {
+        kineo: version,
+        seed,
+        preprocessing: preprocessingOf(spec),
+        schedule: this.#schedule.state(),
+        best: this.#best.state(),
+      },
     }
   }
 
-  async #save({ state, epoch, globalStep }: EpochState): Promise<void> {
-    const { spec, network, classNames, folder } = this.#plan
-    const path = checkpointPath(folder, epoch)
-    const { optim, seed } = spec.train
-    await writeCheckpoint(path, {
-      ...state,
-      epoch,
-      globalStep,
-      network,
-      classNames,
-      optimizer: {
-        learningRate: learningRateAt(optim, epoch),
-        momentum: optim.momentum,
-        weightDecay: optim.weight_decay,
-      },
-      extra: { kineo: version, seed, preprocessing: { ...preprocessingOf(spec) } },
-    })
+  async #write(path: string, checkpoint: Checkpoint): Promise<void> {
+    await writeCheckpoint(path, checkpoint, { encryptionKey: this.#plan.spec.encryption_key ?? undefined })
+  }
+
+  async #save(checkpoint: Checkpoint): Promise<void> {
+    const path = checkpointPath(this.#plan.folder, checkpoint.epoch)
+    await this.#write(path, checkpoint)
     await pointLatestAt(path)
     this.#lastCheckpoint = path
     this.#unsaved = null
@@ -268,6 +255,26 @@ export class TrainingRun {
     await this.#save(this.#unsaved).catch((error: unknown) => {
       this.#hooks.onLine?.(`The last finished epoch could not be saved: ${String(error)}`)
     })
+  }
+
+  /** `eval_model.onnx` holds the weights, so it is as secret as a checkpoint. */
+  async #writeEvaluationModel(weights: TensorMap): Promise<void> {
+    const { network, folder, spec } = this.#plan
+    const model = buildInferenceModel(network, weights, {})
+    const key = spec.encryption_key
+    await writeFileAtomic(
+      join(folder, 'eval_model.onnx'),
+      key === null ? model : await encryptBytes(model, key),
+    )
+  }
+
+  #tellEarlyStop(): void {
+    const best = this.#best.epoch
+    if (best === null) return
+    this.#hooks.onLine?.(
+      `Stopped early: validation has not improved for ${this.#plan.spec.train.early_stopping_patience} epochs. ` +
+        `The best was epoch ${best.epoch + 1} with an accuracy of ${(best.accuracy * 100).toFixed(1)} %.`,
+    )
   }
 
   #writeStatus(report: EpochReport): void {

@@ -1,10 +1,11 @@
 import { KineoError } from '../../core/errors.ts'
-import { readCheckpoint } from '../../engine/checkpoint/index.ts'
-import { initialState, type NetworkConfig, type TrainingState } from '../../engine/index.ts'
+import { type Checkpoint, type JsonValue, readCheckpoint } from '../../engine/checkpoint/index.ts'
+import type { NetworkConfig, TrainingState } from '../../engine/index.ts'
 import type { Spec } from '../../spec/index.ts'
 import type { TaskHooks } from '../hooks.ts'
-import { assertWeightsFit } from '../network/spec-network.ts'
+import { assertWeightsFit } from '../network/network-of-weights.ts'
 import { preprocessingNotes } from '../network/preprocessing.ts'
+import { newTrainingState } from './pretrained.ts'
 import { findLatestCheckpoint } from './run-checkpoints.ts'
 
 /** Where a training run begins. */
@@ -13,13 +14,16 @@ export interface TrainingStart {
   globalStep: number
   /** Null when it goes on from nothing. */
   resumedFrom: string | null
+  /** Saved state of the learning-rate schedule and of the best epoch; null when there is none. */
+  schedule: JsonValue
+  best: JsonValue
   /** Makes or hands over the state; not called for a run that has nothing left to do. */
-  state: () => TrainingState
+  state: () => Promise<TrainingState>
 }
 
 /**
  * TAO's rule: `train.resume_training_checkpoint_path`, else `ar_model_latest.pth` in the results folder, else new
- * weights from the seed.
+ * weights from the seed and the pretrained files.
  * @throws KineoError when the checkpoint cannot be read or is one of another network or of other classes.
  */
 export async function findTrainingStart(
@@ -35,10 +39,12 @@ export async function findTrainingStart(
       finishedEpochs: 0,
       globalStep: 0,
       resumedFrom: null,
-      state: () => initialState(network, spec.train.seed),
+      schedule: null,
+      best: null,
+      state: () => newTrainingState(spec, network, hooks),
     }
   }
-  const checkpoint = await readCheckpoint(path)
+  const checkpoint = await readCheckpoint(path, { encryptionKey: spec.encryption_key ?? undefined })
   const fresh = 'To train from scratch, give another results_dir or remove ar_model_latest.pth'
   try {
     assertWeightsFit(network, checkpoint.parameters, path)
@@ -66,6 +72,12 @@ export async function findTrainingStart(
     finishedEpochs: checkpoint.epoch + 1,
     globalStep: checkpoint.globalStep,
     resumedFrom: path,
-    state: () => ({ parameters: checkpoint.parameters, momentum: checkpoint.momentum }),
+    schedule: checkpoint.extra['schedule'] ?? null,
+    best: checkpoint.extra['best'] ?? null,
+    state: () => Promise.resolve(stateOf(checkpoint)),
   }
+}
+
+function stateOf({ parameters, momentum }: Checkpoint): TrainingState {
+  return { parameters, momentum }
 }
