@@ -1,7 +1,7 @@
 import { realpath, rm, stat } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { writeFileAtomic } from '../core/atomic-file.ts'
-import { CancelledError, describeError, isCancelled, KineoError, throwIfCancelled } from '../core/errors.ts'
+import { CancelledError, describeError, KineoError, throwIfCancelled } from '../core/errors.ts'
 import { RemainingTime } from '../core/progress.ts'
 import { mapBounded } from '../dataset/bounded.ts'
 import {
@@ -296,33 +296,40 @@ async function bringAll(
     const remainingSeconds = remaining.update(done, placed.length)
     hooks.onProgress?.({ done, total: placed.length, unit: 'videos', remainingSeconds })
   }
+  const bringOne = async ({ source, place }: PlacedVideo): Promise<void> => {
+    let reason: string | null = null
+    try {
+      const arrival = await folder.bring(source, place, mode)
+      if (arrival === 'occupied') reason = 'Another video has its place; move that away and import again'
+      else arrivals.set(arrival, (arrivals.get(arrival) ?? 0) + 1)
+    } catch (error) {
+      if (!(error instanceof KineoError) || error.code !== 'input') throw outputError(error, folder.path)
+      reason = error.message
+    }
+    if (reason !== null) {
+      failed.push({ source, place, reason })
+      hooks.onFailed?.({ source, place, reason })
+    }
+    done++
+    progress()
+  }
   progress()
-  try {
-    await mapBounded(placed, videosAtOnce, async ({ source, place }) => {
-      throwIfCancelled(hooks.signal)
-      let reason: string | null = null
-      try {
-        const arrival = await folder.bring(source, place, mode)
-        if (arrival === 'occupied') reason = 'Another video has its place; move that away and import again'
-        else arrivals.set(arrival, (arrivals.get(arrival) ?? 0) + 1)
-      } catch (error) {
-        if (!(error instanceof KineoError) || error.code !== 'input') throw outputError(error, folder.path)
-        reason = error.message
-      }
-      if (reason !== null) {
-        failed.push({ source, place, reason })
-        hooks.onFailed?.({ source, place, reason })
-      }
-      done++
-      progress()
-    })
-  } catch (error) {
-    if (!isCancelled(error)) throw error
+  const queue = placed.values()
+  let failure: { error: unknown } | undefined
+  const lane = async (): Promise<void> => {
+    for (const video of queue) {
+      if (hooks.signal?.aborted || failure) return
+      await bringOne(video).catch((error: unknown) => (failure ??= { error }))
+    }
+  }
+  // Every lane comes to its end before the folder is closed, so that no file is half written.
+  await Promise.all(Array.from({ length: videosAtOnce }, lane))
+  await folder.close()
+  if (failure) throw failure.error
+  if (hooks.signal?.aborted && done < placed.length) {
     throw new CancelledError(
       `Stopped with ${done} of ${countOf(placed.length, 'video')} in place; start again to go on from there`,
     )
-  } finally {
-    await folder.close()
   }
   failed.sort((a, b) => (a.place < b.place ? -1 : 1))
   return { arrivals, failed }
