@@ -38,13 +38,6 @@ describe('the targets of the loss', () => {
     expect(meanLoss(targets)).toBeCloseTo(1.1611867047999533, 6)
   })
 
-  it('of a part of an optimizer step count for that part', () => {
-    const settings = { labelSmoothing: 0.1, classWeights: weights }
-    const whole = lossTargets(settings, { labels, mixed: null, count: 4 }, 3)
-    const part = lossTargets(settings, { labels, mixed: null, count: 4 }, 3, 0.25)
-    expect([...part].map((value) => value * 4)).toEqual([...whole])
-  })
-
   it('of classes that weigh nothing are nothing', () => {
     const settings = { labelSmoothing: 0, classWeights: [1, 0, 0] }
     expect([...lossTargets(settings, { labels: Int32Array.of(1, 2), mixed: null, count: 2 }, 3)]).toEqual(

@@ -15,6 +15,12 @@ export interface OptimizerSettings {
 export interface Checkpoint {
   /** Weights and BatchNorm buffers, by torch's names without `model.`. */
   parameters: TensorMap
+  /**
+   * What training goes on with where that is not `parameters`: there an exponential moving average of the weights is what
+   * validation looked at. As Lightning's WeightAveraging, the average is the `state_dict` of the file, so that every
+   * reader uses it, and these are its `current_model_state`.
+   */
+  trained?: TensorMap
   /** Momentum by name of the weight; empty when there is none. */
   momentum: TensorMap
   /** Last finished epoch, from 0 as TAO counts; -1 when the file does not say. */

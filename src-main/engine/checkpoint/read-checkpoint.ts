@@ -31,7 +31,8 @@ export async function readCheckpoint(path: string, options: ReadOptions = {}): P
 
 /**
  * As readCheckpoint, from bytes that are open, saying who wrote them.
- * @param wanted Without momentum, that of the optimizer stays unread.
+ * @param wanted Without momentum, what only training needs stays unread: that of the optimizer, and the weights beside
+ * their average.
  */
 export async function readCheckpointBytes(
   source: ByteSource,
@@ -44,8 +45,8 @@ export async function readCheckpointBytes(
     refuseTaoEncryption(root)
     const stateDict = storedTensors(stateDictOf(root))
     if (stateDict.size === 0) throw new PickleError('it holds no weights by name')
-    const parameters: TensorMap = new Map()
-    for (const [name, tensor] of stateDict) parameters.set(name, await decoder.decode(tensor))
+    const parameters = await decodeAll(stateDict, decoder)
+    const trained = wanted.momentum ? root.get('current_model_state') : undefined
     const optimizer = wanted.momentum ? listItem(root.get('optimizer_states')) : null
     const settings = optimizerSettings(optimizer)
     const own = parseKineoSettings(root.get('kineo'), path)
@@ -56,6 +57,7 @@ export async function readCheckpointBytes(
       globalStep: wholeNumber(root.get('global_step'), 0),
       extra: own?.extra ?? {},
     }
+    if (trained instanceof Map) checkpoint.trained = await decodeAll(storedTensors(trained), decoder)
     if (own?.network !== undefined) checkpoint.network = own.network
     if (own?.classNames !== undefined) checkpoint.classNames = own.classNames
     if (settings !== null) checkpoint.optimizer = await settings(decoder)
@@ -87,6 +89,15 @@ function storedTensors(dict: Dict): Map<string, StoredTensor> {
     const bare = withoutWrappers(name)
     if (!tensors.has(bare)) tensors.set(bare, tensor)
   }
+  return tensors
+}
+
+async function decodeAll(
+  stored: ReadonlyMap<string, StoredTensor>,
+  decoder: TensorDecoder,
+): Promise<TensorMap> {
+  const tensors: TensorMap = new Map()
+  for (const [name, tensor] of stored) tensors.set(name, await decoder.decode(tensor))
   return tensors
 }
 

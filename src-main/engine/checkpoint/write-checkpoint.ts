@@ -25,15 +25,15 @@ export async function writeCheckpoint(
 ): Promise<void> {
   const storages = new StorageList()
   const names = inTorchOrder(checkpoint.parameters.keys())
-  const stateDict = names.map(
-    (name) => [`model.${name}`, storages.add(tensorOf(checkpoint.parameters, name))] as const,
-  )
-  const { network, classNames, extra } = checkpoint
+  const stored = (tensors: TensorMap): OrderedEntries =>
+    new OrderedEntries(names.map((name) => [`model.${name}`, storages.add(tensorOf(tensors, name))] as const))
+  const { network, classNames, extra, trained } = checkpoint
   const pickle = writePickle({
     epoch: checkpoint.epoch,
     global_step: checkpoint.globalStep,
     'pytorch-lightning_version': lightningVersion,
-    state_dict: new OrderedEntries(stateDict),
+    state_dict: stored(checkpoint.parameters),
+    ...(trained === undefined ? {} : { current_model_state: stored(trained) }),
     callbacks: {},
     optimizer_states: [optimizerState(checkpoint, names.filter(isWeight), storages)],
     lr_schedulers: [],

@@ -27,8 +27,6 @@ export interface EpochSteps {
   loss: LossSettings
   spec: Spec
   classCount: number
-  /** Clips of every batch but the last of an epoch. */
-  batchSize: number
 }
 
 /**
@@ -60,10 +58,9 @@ export async function trainEpoch(
     const { step } = figures
     const learningRate = schedule.rateAt({ epoch, step, stepsPerEpoch })
     const apply = (step + 1) % accumulate === 0 || step + 1 === stepsPerEpoch
-    const share = accumulate === 1 ? 1 : batch.count / clipsOfStep(parts, step)
     const mixed = { labels: batch.labels, mixed: batch.targets, count: batch.count }
     const result = await session.step(
-      { ...batch, targets: lossTargets(parts.loss, mixed, classCount, share) },
+      { ...batch, targets: lossTargets(parts.loss, mixed, classCount) },
       { learningRate, momentum: optim.momentum, weightDecay: optim.weight_decay },
       [seed, epoch, step],
       { apply },
@@ -71,7 +68,7 @@ export async function trainEpoch(
     if (!Number.isFinite(result.loss)) throw new DivergedError(`in epoch ${epoch + 1}, step ${step + 1}`)
     if (apply) optimizerSteps += 1
     clips += batch.count
-    lossSum += (result.loss / share) * batch.count
+    lossSum += result.loss * batch.count
     correct += result.correct
     figures = {
       step: step + 1,
@@ -84,11 +81,4 @@ export async function trainEpoch(
   }
   throwIfCancelled(signal)
   return { ...figures, optimizerSteps }
-}
-
-/** Clips of all batches that make the optimizer step to which batch `step` belongs. */
-function clipsOfStep({ loader, batchSize, spec }: EpochSteps, step: number): number {
-  const atOnce = spec.train.accumulate_batches * batchSize
-  const before = Math.floor(step / spec.train.accumulate_batches) * atOnce
-  return Math.min(atOnce, loader.clipsPerEpoch - before)
 }

@@ -14,14 +14,12 @@ export interface LossSettings {
  *
  * @param labels Class index of each clip; used where `mixed` is null.
  * @param mixed [count, classes], each row a mixture of classes that sums to 1.
- * @param share Weight of this batch among those that make one optimizer step; 1 when it makes one alone.
  * @returns [count, classes]
  */
 export function lossTargets(
   settings: LossSettings,
   batch: { labels: Int32Array; mixed: Float32Array | null; count: number },
   classCount: number,
-  share = 1,
 ): Float32Array {
   const { labelSmoothing, classWeights } = settings
   const { labels, mixed, count } = batch
@@ -34,7 +32,7 @@ export function lossTargets(
     for (let k = 0; k < classCount; k++) weightSum += (weights[k] ?? 0) * shareOf(clip, k)
   }
   // A batch whose classes all weigh nothing teaches nothing.
-  const scale = weightSum > 0 ? (share * count) / weightSum : 0
+  const scale = weightSum > 0 ? count / weightSum : 0
   const rows = new Float32Array(count * classCount)
   for (let clip = 0; clip < count; clip++) {
     for (let k = 0; k < classCount; k++) {

@@ -6,7 +6,13 @@ import { RemainingTime } from '../../core/progress.ts'
 import { version } from '../../core/version.ts'
 import type { BatchLoader, VideoSample } from '../../dataset/index.ts'
 import { type Checkpoint, writeCheckpoint } from '../../engine/checkpoint/index.ts'
-import { buildInferenceModel, type NetworkConfig, TrainingSession } from '../../engine/index.ts'
+import {
+  buildInferenceModel,
+  type NetworkConfig,
+  type SavedAverage,
+  TrainingSession,
+  type TrainingState,
+} from '../../engine/index.ts'
 import type { TensorMap } from '../../engine/tensor.ts'
 import type { Spec } from '../../spec/index.ts'
 import type { EpochReport, TrainHooks } from '../hooks.ts'
@@ -94,7 +100,7 @@ export class TrainingRun {
       emaDecay: train.ema_decay,
       artifactsFolder: folder,
     })
-    session.load(state)
+    session.load(state, start.average ?? undefined)
     return new TrainingRun(plan, hooks, start, { session, metrics, loader, loss })
   }
 
@@ -140,9 +146,9 @@ export class TrainingRun {
 
     const trained = await this.#trainEpoch(epoch)
     const state = this.#session.save()
-    const averaged = train.ema_decay > 0 ? this.#session.saveEma() : null
+    const average = train.ema_decay > 0 ? this.#session.saveAverage() : null
     if (!isFinite(state.parameters)) throw new DivergedError(`at the end of epoch ${epoch + 1}`)
-    const weights = averaged ?? state.parameters
+    const weights = average?.parameters ?? state.parameters
     const validated = isDue(train.validation_interval)
       ? ((await this.#validation?.run(weights, this.#hooks.signal)) ?? null)
       : null
@@ -164,7 +170,7 @@ export class TrainingRun {
     }
     // Figures first: a resumed run drops those that are ahead of its checkpoint, but could not make up missing ones.
     await this.#metrics.add(report)
-    const checkpoint = this.#checkpoint(epoch, { ...state, averaged }, trained.learningRate)
+    const checkpoint = this.#checkpoint(epoch, state, average, trained.learningRate)
     this.#unsaved = checkpoint
     if (isBest && train.save_best) await this.#write(bestCheckpointPath(folder), checkpoint)
     if (path !== null) await this.#save(checkpoint)
@@ -175,7 +181,7 @@ export class TrainingRun {
   }
 
   async #trainEpoch(epoch: number): Promise<BatchFigures> {
-    const { spec, network, batchSize } = this.#plan
+    const { spec, network } = this.#plan
     const parts = {
       session: this.#session,
       loader: this.#loader,
@@ -183,7 +189,6 @@ export class TrainingRun {
       loss: this.#loss,
       spec,
       classCount: network.classCount,
-      batchSize,
     }
     const trained = await trainEpoch(parts, epoch, this.#hooks.signal, (figures) =>
       this.#reportStep(epoch, figures),
@@ -213,15 +218,16 @@ export class TrainingRun {
 
   #checkpoint(
     epoch: number,
-    state: { parameters: TensorMap; momentum: TensorMap; averaged: TensorMap | null },
+    { parameters, momentum }: TrainingState,
+    average: SavedAverage | null,
     learningRate: number,
   ): Checkpoint {
     const { spec, network, classNames } = this.#plan
     const { optim, seed } = spec.train
     return {
-      parameters: state.parameters,
-      momentum: state.momentum,
-      ...(state.averaged === null ? {} : { averaged: state.averaged }),
+      // Who opens the file gets the weights that were validated.
+      ...(average === null ? { parameters } : { parameters: average.parameters, trained: parameters }),
+      momentum,
       epoch,
       globalStep: this.#globalStep,
       network,
@@ -233,6 +239,7 @@ export class TrainingRun {
         preprocessing: preprocessingOf(spec),
         schedule: this.#schedule.state(),
         best: this.#best.state(),
+        ...(average === null ? {} : { averageUpdates: average.updates }),
       },
     }
   }

@@ -1,6 +1,6 @@
 import { KineoError } from '../../core/errors.ts'
 import { type Checkpoint, type JsonValue, readCheckpoint } from '../../engine/checkpoint/index.ts'
-import type { NetworkConfig, TrainingState } from '../../engine/index.ts'
+import type { NetworkConfig, SavedAverage, TrainingState } from '../../engine/index.ts'
 import type { Spec } from '../../spec/index.ts'
 import type { TaskHooks } from '../hooks.ts'
 import { assertWeightsFit } from '../network/network-of-weights.ts'
@@ -17,6 +17,8 @@ export interface TrainingStart {
   /** Saved state of the learning-rate schedule and of the best epoch; null when there is none. */
   schedule: JsonValue
   best: JsonValue
+  /** The moving average of the weights to go on with; null begins a new one, if one is kept at all. */
+  average: SavedAverage | null
   /** Makes or hands over the state; not called for a run that has nothing left to do. */
   state: () => Promise<TrainingState>
 }
@@ -41,6 +43,7 @@ export async function findTrainingStart(
       resumedFrom: null,
       schedule: null,
       best: null,
+      average: null,
       state: () => newTrainingState(spec, network, hooks),
     }
   }
@@ -74,10 +77,16 @@ export async function findTrainingStart(
     resumedFrom: path,
     schedule: checkpoint.extra['schedule'] ?? null,
     best: checkpoint.extra['best'] ?? null,
+    average: averageOf(checkpoint),
     state: () => Promise.resolve(stateOf(checkpoint)),
   }
 }
 
-function stateOf({ parameters, momentum }: Checkpoint): TrainingState {
-  return { parameters, momentum }
+function stateOf({ parameters, trained, momentum }: Checkpoint): TrainingState {
+  return { parameters: trained ?? parameters, momentum }
+}
+
+function averageOf({ parameters, trained, extra }: Checkpoint): SavedAverage | null {
+  const updates = extra['averageUpdates']
+  return trained === undefined || typeof updates !== 'number' ? null : { parameters, updates }
 }
