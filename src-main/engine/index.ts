@@ -18,4 +18,5 @@ export {
   type TrainingBatch,
   type TrainingOptions,
 } from './runtime/training-session.ts'
+export type { SavedAverage } from './runtime/weight-average.ts'
 export { EvaluationSession, type EvaluationOptions } from './runtime/evaluation-session.ts'

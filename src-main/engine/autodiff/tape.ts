@@ -13,10 +13,12 @@ export interface Variable {
   readonly needsGradient: boolean
 }
 
-/** A weight that training changes. Its layout is settled by the operation that uses it. */
+/** A weight. Its layout is settled by the operation that uses it. */
 export interface Parameter {
   readonly name: string
   readonly shape: readonly number[]
+  /** Training does not change it, so it needs no gradient. */
+  readonly frozen?: boolean
 }
 
 /** A parameter in the graph. */
@@ -24,6 +26,7 @@ export interface BoundParameter extends Parameter {
   readonly layout: ParameterLayout
   readonly storedShape: readonly number[]
   readonly input: GraphValue
+  readonly frozen: boolean
 }
 
 interface Step {
@@ -196,9 +199,15 @@ export class Tape {
     }
     const stored = storedShape(layout, parameter.shape)
     const input = this.graph.input(parameter.name, stored)
-    const variable: Variable = { value: input, shape: parameter.shape, layout: 'nchw', needsGradient: true }
+    const frozen = parameter.frozen ?? false
+    const variable: Variable = {
+      value: input,
+      shape: parameter.shape,
+      layout: 'nchw',
+      needsGradient: !frozen,
+    }
     this.#parameters.set(parameter.name, {
-      bound: { name: parameter.name, shape: parameter.shape, layout, storedShape: stored, input },
+      bound: { name: parameter.name, shape: parameter.shape, layout, storedShape: stored, input, frozen },
       variable,
     })
     return variable

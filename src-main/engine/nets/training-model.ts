@@ -1,16 +1,19 @@
 import type { Stream } from '../../core/streams.ts'
 import type { LoweringPlan } from './lowering-plan.ts'
 import { operations } from '../autodiff/operations.ts'
+import type { ParameterLayout } from '../autodiff/parameter-layout.ts'
 import { Tape, type BoundParameter, type Parameter, type Variable } from '../autodiff/tape.ts'
 import type { BatchStatistics } from '../autodiff/operation.ts'
 import { GraphBuilder, type GraphValue } from '../onnx/graph-builder.ts'
 import { elementCount } from '../onnx/shape-inference.ts'
-import { clipByGlobalNorm, sgdUpdate } from '../optim/sgd.ts'
 import { batchNormEpsilon } from './inference-model.ts'
 import { actionRecognitionNet } from './action-recognition-net.ts'
+import { frozenBatchNorm, isFrozen } from './frozen-stages.ts'
 import type { Layers } from './layers.ts'
 import { networkInput, type NetworkConfig } from './network.ts'
+import { writeOptimizer } from './optimizer-model.ts'
 import { stateEntries } from './parameters.ts'
+import { accumulatedName, gradientName, nextName, stepNames } from './step-names.ts'
 
 export interface TrainingModelOptions {
   network: NetworkConfig
@@ -20,8 +23,13 @@ export interface TrainingModelOptions {
   clip: boolean
   /** `softplus` makes the network smooth, which the comparison of its gradients needs. */
   activation: 'relu' | 'softplus'
-  /** `update` writes the optimizer; `gradients` gives the gradients themselves. */
-  result: 'update' | 'gradients'
+  /**
+   * `update` writes the optimizer; `gradients` gives the gradients themselves; `accumulate` adds them, times the samples,
+   * to sums that buildOptimizerModel applies.
+   */
+  result: 'update' | 'gradients' | 'accumulate'
+  /** Leading stages that are not trained (see isFrozen); their batch normalisations use the running statistics. */
+  frozenStages?: number
   /** Name of the lowering of each convolution. */
   plan: LoweringPlan
 }
@@ -34,39 +42,14 @@ export interface StateTensor {
 
 export interface TrainingModel {
   model: Uint8Array
-  /** Weights with the layouts in which they are kept. */
+  /** Weights that are trained, with the layouts in which they are kept. */
   weights: BoundParameter[]
+  /** Weights of frozen convolutions, with the layouts in which they are kept, and tensors of frozen batch normalisations. */
+  frozen: (StateTensor & { layout: ParameterLayout; shape: readonly number[] })[]
   /** Running means and variances. */
   buffers: StateTensor[]
   /** Inputs that multiply the features in front of a last layer: 0 or 1 / (1 - dropoutRatio) each. */
   masks: { name: string; shape: readonly number[] }[]
-}
-
-/** Names of the step's inputs and outputs beside the state and the clip itself. */
-export const stepNames = {
-  target: 'target',
-  learningRate: 'learning_rate',
-  momentum: 'momentum',
-  weightDecay: 'weight_decay',
-  maxNorm: 'max_norm',
-  loss: 'loss',
-  logits: 'logits',
-  gradNorm: 'grad_norm',
-} as const
-
-/** Name of the output that holds the new value of a state tensor. */
-export function nextName(name: string): string {
-  return `${name}.next`
-}
-
-/** Name of the momentum of a weight. */
-export function momentumName(name: string): string {
-  return `${name}.momentum`
-}
-
-/** Name of the output that holds the gradient of a weight. */
-export function gradientName(name: string): string {
-  return `${name}.gradient`
 }
 
 /** torch's default: new = 0.9 old + 0.1 batch. */
@@ -79,15 +62,16 @@ const runningMomentum = 0.1
  * `logits`, with clipping `grad_norm`, and the new state.
  */
 export function buildTrainingModel(options: TrainingModelOptions): TrainingModel {
-  const { network, batch, clip } = options
+  const { network, batch, clip, frozenStages = 0 } = options
   const graph = new GraphBuilder('TrainingStep')
   const tape = new Tape(graph)
   const shapes = new Map(stateEntries(network).map((entry) => [entry.name, entry.shape]))
   const parameter = (name: string): Parameter => {
     const shape = shapes.get(name)
     if (shape === undefined) throw new Error(`the network has no ${name}`)
-    return { name, shape }
+    return isFrozen(name, frozenStages) ? { name, shape, frozen: true } : { name, shape }
   }
+  const frozenNorms: TrainingModel['frozen'] = []
   const statistics = new Map<string, BatchStatistics & { count: number }>()
   const masks: TrainingModel['masks'] = []
   const activation = operations[options.activation]
@@ -99,6 +83,12 @@ export function buildTrainingModel(options: TrainingModelOptions): TrainingModel
       return tape.apply(operations.convolution, inputs, layer, name, options.plan.get(name)).output
     },
     batchNorm: (x, name) => {
+      if (isFrozen(name, frozenStages)) {
+        const { output, tensors } = frozenBatchNorm(graph, x, name)
+        for (const tensor of tensors)
+          frozenNorms.push({ ...tensor, layout: 'torch', storedShape: tensor.shape })
+        return output
+      }
       const inputs = [x, parameter(`${name}.weight`), parameter(`${name}.bias`)]
       const result = tape.apply(operations.batchNorm, inputs, { epsilon: batchNormEpsilon }, name)
       if (result.statistics === undefined) throw new Error(`${name} gives no statistics`)
@@ -138,32 +128,23 @@ export function buildTrainingModel(options: TrainingModelOptions): TrainingModel
   const gradients = tape.backward(loss, graph.scalar(1)).parameters
 
   const buffers = runningStatistics(graph, statistics)
+  const weights = tape.parameters.filter((weight) => !weight.frozen)
   if (options.result === 'gradients') {
     for (const [name, gradient] of gradients) graph.output(gradient, gradientName(name))
-  } else {
-    graph.scope('optimizer')
-    const scalar = (name: string): GraphValue => graph.input(name, [])
-    const hyper = {
-      learningRate: scalar(stepNames.learningRate),
-      momentum: scalar(stepNames.momentum),
-      weightDecay: scalar(stepNames.weightDecay),
-    }
-    let applied: ReadonlyMap<string, GraphValue> = gradients
-    if (clip) {
-      const clipped = clipByGlobalNorm(graph, gradients, scalar(stepNames.maxNorm))
-      graph.output(clipped.norm, stepNames.gradNorm)
-      applied = clipped.gradients
-    }
-    for (const { name, input: value, storedShape } of tape.parameters) {
-      const gradient = applied.get(name)
+  } else if (options.result === 'accumulate') {
+    graph.scope('accumulate')
+    const samples = graph.scalar(batch)
+    for (const { name, storedShape } of weights) {
+      const gradient = gradients.get(name)
       if (gradient === undefined) throw new Error(`${name} has no gradient`)
-      const momentum = graph.input(momentumName(name), storedShape)
-      const next = sgdUpdate(graph, { value, gradient, momentum }, hyper)
-      graph.output(next.value, nextName(name))
-      graph.output(next.momentum, nextName(momentumName(name)))
+      const sum = graph.input(accumulatedName(name), storedShape)
+      graph.output(graph.add(sum, graph.mul(gradient, samples)), nextName(accumulatedName(name)))
     }
+  } else {
+    writeOptimizer(graph, weights, gradients, clip)
   }
-  return { model: graph.build(), weights: tape.parameters, buffers, masks }
+  const frozen = [...tape.parameters.filter((weight) => weight.frozen), ...frozenNorms]
+  return { model: graph.build(), weights, frozen, buffers, masks }
 }
 
 /** Running mean and variance of every batch normalisation, the variance unbiased as torch keeps it. */

@@ -3,7 +3,8 @@ import { loadParameter, storeParameter } from '../autodiff/parameter-layout.ts'
 import { planLowerings, type LoweringChoice } from '../nets/lowering-plan.ts'
 import type { NetworkConfig } from '../nets/network.ts'
 import { checkParameters } from '../nets/inference-model.ts'
-import { buildTrainingModel, gradientName, nextName, stepNames } from '../nets/training-model.ts'
+import { gradientName, nextName, stepNames } from '../nets/step-names.ts'
+import { buildTrainingModel } from '../nets/training-model.ts'
 import { elementCount } from '../onnx/shape-inference.ts'
 import type { TensorMap } from '../tensor.ts'
 import { oneHot } from './targets.ts'
@@ -19,6 +20,8 @@ export interface GradientRequest {
   /** `softplus` stands in for ReLU where a smooth network is compared. */
   activation: 'relu' | 'softplus'
   lowering?: LoweringChoice
+  /** Leading stages without gradients, see TrainingOptions. */
+  frozenStages?: number
   threads?: number
 }
 
@@ -26,7 +29,7 @@ export interface Gradients {
   loss: number
   /** [count, classCount], in training mode. */
   logits: Float32Array
-  /** Of every weight, in torch's names and layouts. */
+  /** Of every weight that is not frozen, in torch's names and layouts. */
   gradients: TensorMap
   /** Running means and variances after the batch. */
   buffers: TensorMap
@@ -47,6 +50,7 @@ export async function computeGradients(request: GradientRequest): Promise<Gradie
     clip: false,
     activation,
     result: 'gradients',
+    frozenStages: request.frozenStages ?? 0,
     plan,
   })
   const session = await openSession(built.model, request.threads)
@@ -61,7 +65,7 @@ export async function computeGradients(request: GradientRequest): Promise<Gradie
       if (!(data instanceof Float32Array)) throw new Error(`${name} is no float32 tensor`)
       return data
     }
-    for (const { name, layout, shape, storedShape } of built.weights) {
+    for (const { name, layout, shape, storedShape } of [...built.weights, ...built.frozen]) {
       const stored = new Float32Array(elementCount(shape))
       storeParameter(layout, shape, floats(name), stored)
       feeds[name] = float32Tensor(stored, storedShape)

@@ -6,11 +6,16 @@ import type { StreamInputs } from '../../core/streams.ts'
 import { planLowerings, type LoweringChoice, type LoweringPlan } from '../nets/lowering-plan.ts'
 import type { NetworkConfig } from '../nets/network.ts'
 import type { TrainingState } from '../nets/parameters.ts'
-import { buildTrainingModel, stepNames, type TrainingModel } from '../nets/training-model.ts'
+import { mostFrozenStages } from '../nets/frozen-stages.ts'
+import { buildOptimizerModel } from '../nets/optimizer-model.ts'
+import { stepNames } from '../nets/step-names.ts'
+import { buildTrainingModel, type TrainingModel } from '../nets/training-model.ts'
 import { elementCount } from '../onnx/shape-inference.ts'
+import type { TensorMap } from '../tensor.ts'
 import { float32Tensor, inputFeeds, openSession, type Feeds, type InferenceSession } from './session.ts'
 import { targetRows } from './targets.ts'
 import { DeviceState } from './training-state.ts'
+import { WeightAverage, type SavedAverage } from './weight-average.ts'
 
 export interface TrainingOptions {
   network: NetworkConfig
@@ -19,7 +24,16 @@ export interface TrainingOptions {
   clipGradNorm: number
   threads?: number
   lowering?: LoweringChoice
-  /** Folder into which `training_model.onnx` is written. */
+  /**
+   * Leading stages of each stream that are not trained: 0 none, 1 the stem (conv1, bn1), 2 also layer1, ... 5 all but the
+   * last layer. Their batch normalisations use the running statistics and leave them as they are.
+   */
+  frozenStages?: number
+  /** Whether `step` may leave the weights alone and add the gradients of several batches. */
+  accumulate?: boolean
+  /** Above 0, an exponential moving average of the weights with this decay is kept. */
+  emaDecay?: number
+  /** Folder into which `training_model.onnx` is written, when accumulating also `optimizer_model.onnx`. */
   artifactsFolder?: string
 }
 
@@ -48,7 +62,7 @@ export interface StepResult {
   loss: number
   /** Samples whose largest logit is that of their class. */
   correct: number
-  /** Joint norm of the gradients before clipping; null when clipping is off. */
+  /** Joint norm of the gradients before clipping; null when clipping is off or the weights were left alone. */
   gradNorm: number | null
 }
 
@@ -62,7 +76,6 @@ interface Program {
   fetches: Feeds
   loss: Float32Array
   logits: Float32Array
-  gradNorm: Float32Array | undefined
 }
 
 /**
@@ -73,19 +86,34 @@ export class TrainingSession {
   readonly #options: TrainingOptions
   readonly #plan: LoweringPlan
   readonly #state: DeviceState
+  readonly #average: WeightAverage | undefined
   readonly #programs = new Map<number, Program>()
-  readonly #scalars: Record<keyof Hyperparameters | 'maxNorm', Float32Array> = {
+  /** The optimizer alone, where gradients are accumulated. */
+  readonly #optimizer: InferenceSession | undefined
+  /** Clips whose gradients are summed and not applied yet. */
+  #pendingSamples = 0
+  readonly #scalars: Record<keyof Hyperparameters | 'maxNorm' | 'samples' | 'gradNorm', Float32Array> = {
     learningRate: new Float32Array(1),
     momentum: new Float32Array(1),
     weightDecay: new Float32Array(1),
     maxNorm: new Float32Array(1),
+    samples: new Float32Array(1),
+    gradNorm: new Float32Array(1),
   }
 
-  private constructor(options: TrainingOptions, plan: LoweringPlan, state: DeviceState) {
+  private constructor(
+    options: TrainingOptions,
+    plan: LoweringPlan,
+    state: DeviceState,
+    optimizer: InferenceSession | undefined,
+  ) {
+    const { clipGradNorm, emaDecay = 0 } = options
     this.#options = options
     this.#plan = plan
     this.#state = state
-    this.#scalars.maxNorm[0] = options.clipGradNorm
+    this.#optimizer = optimizer
+    this.#average = emaDecay > 0 ? new WeightAverage(emaDecay, state) : undefined
+    this.#scalars.maxNorm[0] = clipGradNorm
   }
 
   /**
@@ -94,17 +122,32 @@ export class TrainingSession {
    *   written or the session not be opened.
    */
   static async create(options: TrainingOptions): Promise<TrainingSession> {
-    const { network, batchSize, clipGradNorm } = options
+    const { network, batchSize, clipGradNorm, frozenStages = 0, accumulate = false, emaDecay = 0 } = options
     if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
       throw new KineoError('usage', `A batch cannot have ${batchSize} samples`)
     }
     if (!(clipGradNorm >= 0)) throw new KineoError('usage', `Gradients cannot be clipped at ${clipGradNorm}`)
+    if (!Number.isSafeInteger(frozenStages) || frozenStages < 0 || frozenStages > mostFrozenStages) {
+      throw new KineoError(
+        'usage',
+        `Of a network 0 to ${mostFrozenStages} stages can be frozen, not ${frozenStages}`,
+      )
+    }
+    if (!(emaDecay >= 0 && emaDecay < 1)) {
+      throw new KineoError('usage', `The decay of an average of the weights is 0 to below 1, not ${emaDecay}`)
+    }
     const plan = planLowerings(network, batchSize, options.lowering ?? 'auto')
     const built = buildModel(options, plan, batchSize)
-    if (options.artifactsFolder !== undefined) {
-      await writeFileAtomic(join(options.artifactsFolder, 'training_model.onnx'), built.model)
+    const folder = options.artifactsFolder
+    if (folder !== undefined) await writeFileAtomic(join(folder, 'training_model.onnx'), built.model)
+    let optimizer: InferenceSession | undefined
+    if (accumulate) {
+      const model = buildOptimizerModel(built.weights, clipGradNorm > 0)
+      if (folder !== undefined) await writeFileAtomic(join(folder, 'optimizer_model.onnx'), model)
+      optimizer = await openSession(model, options.threads)
     }
-    const session = new TrainingSession(options, plan, new DeviceState(network, built))
+    const state = new DeviceState(network, built, accumulate)
+    const session = new TrainingSession(options, plan, state, optimizer)
     session.#programs.set(batchSize, await session.#program(built, batchSize))
     return session
   }
@@ -114,9 +157,15 @@ export class TrainingSession {
     return this.#plan
   }
 
-  /** Copies a state in. @throws KineoError `input` when it does not fit the network. */
-  load(state: TrainingState): void {
+  /**
+   * Copies a state in. Gradients that wait to be applied are forgotten.
+   * @param average Where the moving average of the weights goes on from; without it, it starts at this state.
+   * @throws KineoError `input` when it does not fit the network.
+   */
+  load(state: TrainingState, average?: SavedAverage): void {
     this.#state.load(state)
+    this.#pendingSamples = 0
+    this.#average?.start(average)
   }
 
   /** Copies the state out, in torch's names and layouts. */
@@ -125,7 +174,24 @@ export class TrainingSession {
   }
 
   /**
+   * Copies the moving average of the weights and running statistics out, in torch's names and layouts.
+   * @throws Error when none is kept.
+   */
+  saveEma(): TensorMap {
+    return this.saveAverage().parameters
+  }
+
+  /** As saveEma, with what `load` wants back to go on. */
+  saveAverage(): SavedAverage {
+    if (this.#average === undefined) throw new Error('no average of the weights is kept')
+    return this.#average.save()
+  }
+
+  /**
    * One step of SGD.
+   * @param options.apply False, where gradients are accumulated: adds the gradients of this batch to those that wait
+   *   and leaves the weights alone. The next step that applies them takes the mean over the clips of all batches, as
+   *   one large batch would, but for the batch normalisations, which see each batch by itself.
    * @param dropoutSeed What the dropout masks are drawn from, such as seed, epoch and step; unused without dropout.
    * @throws KineoError `input` when the batch does not fit the network or a target is no number of zero or more.
    */
@@ -133,8 +199,11 @@ export class TrainingSession {
     batch: TrainingBatch,
     hyper: Hyperparameters,
     dropoutSeed: readonly number[],
+    options: { apply: boolean } = { apply: true },
   ): Promise<StepResult> {
-    const { network } = this.#options
+    const { network, clipGradNorm } = this.#options
+    const optimizer = this.#optimizer
+    if (!options.apply && optimizer === undefined) throw new Error('this session accumulates no gradients')
     const { count } = batch
     const program = await this.#programFor(count)
     const inputs = inputFeeds(network, batch.inputs, count)
@@ -144,19 +213,48 @@ export class TrainingSession {
     this.#scalars.momentum[0] = hyper.momentum
     this.#scalars.weightDecay[0] = hyper.weightDecay
 
-    const { feeds, fetches } = this.#state.ports
+    const kind = optimizer === undefined ? 'whole' : 'accumulate'
+    const { feeds, fetches } = this.#state.ports(kind)
     await program.session.run({ ...program.feeds, ...feeds, ...inputs }, { ...program.fetches, ...fetches })
-    this.#state.advance()
+    this.#state.advance(kind)
+    if (optimizer !== undefined) {
+      this.#pendingSamples += count
+      if (options.apply) await this.#applyAccumulated(optimizer)
+    }
+    if (options.apply) this.#average?.update()
     return {
       loss: program.loss[0] ?? Number.NaN,
       correct: countCorrect(program.logits, batch.labels, count, network.classCount),
-      gradNorm: program.gradNorm?.[0] ?? null,
+      gradNorm: options.apply && clipGradNorm > 0 ? (this.#scalars.gradNorm[0] ?? Number.NaN) : null,
     }
   }
 
   async dispose(): Promise<void> {
     for (const { session } of this.#programs.values()) await session.release()
     this.#programs.clear()
+    await this.#optimizer?.release()
+  }
+
+  async #applyAccumulated(optimizer: InferenceSession): Promise<void> {
+    this.#scalars.samples[0] = this.#pendingSamples
+    const { feeds, fetches } = this.#state.ports('apply')
+    const own = this.#optimizerPorts()
+    own.feeds[stepNames.samples] = float32Tensor(this.#scalars.samples, [])
+    await optimizer.run({ ...feeds, ...own.feeds }, { ...fetches, ...own.fetches })
+    this.#state.advance('apply')
+    this.#pendingSamples = 0
+  }
+
+  /** The scalars of the optimizer, wherever it stands. */
+  #optimizerPorts(): { feeds: Feeds; fetches: Feeds } {
+    const feeds: Feeds = {
+      [stepNames.learningRate]: float32Tensor(this.#scalars.learningRate, []),
+      [stepNames.momentum]: float32Tensor(this.#scalars.momentum, []),
+      [stepNames.weightDecay]: float32Tensor(this.#scalars.weightDecay, []),
+    }
+    if (!(this.#options.clipGradNorm > 0)) return { feeds, fetches: {} }
+    feeds[stepNames.maxNorm] = float32Tensor(this.#scalars.maxNorm, [])
+    return { feeds, fetches: { [stepNames.gradNorm]: float32Tensor(this.#scalars.gradNorm, []) } }
   }
 
   /** The last batch of an epoch may be smaller; it gets a program of its own, of which one is kept. */
@@ -178,37 +276,32 @@ export class TrainingSession {
   }
 
   async #program({ model, masks }: TrainingModel, count: number): Promise<Program> {
-    const { network, clipGradNorm } = this.#options
+    const { network } = this.#options
     const session = await openSession(model, this.#options.threads)
     const target = new Float32Array(count * network.classCount)
     const logits = new Float32Array(count * network.classCount)
     const loss = new Float32Array(1)
-    const gradNorm = clipGradNorm > 0 ? new Float32Array(1) : undefined
+    const own = this.#optimizer === undefined ? this.#optimizerPorts() : { feeds: {}, fetches: {} }
     const feeds: Feeds = {
+      ...own.feeds,
       [stepNames.target]: float32Tensor(target, [count, network.classCount]),
-      [stepNames.learningRate]: float32Tensor(this.#scalars.learningRate, []),
-      [stepNames.momentum]: float32Tensor(this.#scalars.momentum, []),
-      [stepNames.weightDecay]: float32Tensor(this.#scalars.weightDecay, []),
     }
     const fetches: Feeds = {
+      ...own.fetches,
       [stepNames.loss]: float32Tensor(loss, []),
       [stepNames.logits]: float32Tensor(logits, [count, network.classCount]),
-    }
-    if (gradNorm !== undefined) {
-      feeds[stepNames.maxNorm] = float32Tensor(this.#scalars.maxNorm, [])
-      fetches[stepNames.gradNorm] = float32Tensor(gradNorm, [])
     }
     const maskData = masks.map(({ name, shape }) => {
       const data = new Float32Array(elementCount(shape))
       feeds[name] = float32Tensor(data, shape)
       return data
     })
-    return { session, target, masks: maskData, feeds, fetches, loss, logits, gradNorm }
+    return { session, target, masks: maskData, feeds, fetches, loss, logits }
   }
 }
 
 function buildModel(
-  { network, clipGradNorm }: TrainingOptions,
+  { network, clipGradNorm, frozenStages, accumulate }: TrainingOptions,
   plan: LoweringPlan,
   batch: number,
 ): TrainingModel {
@@ -217,7 +310,8 @@ function buildModel(
     batch,
     clip: clipGradNorm > 0,
     activation: 'relu',
-    result: 'update',
+    result: accumulate === true ? 'accumulate' : 'update',
+    frozenStages: frozenStages ?? 0,
     plan,
   })
 }
