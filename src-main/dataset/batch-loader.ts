@@ -311,8 +311,10 @@ export class BatchLoader {
     const { samples, modelType, transform } = this.#options
     await mapBounded(samples, headersAtOnce, async (sample) => {
       for (const stream of this.#streams) {
-        const file = (stream === 'rgb' ? sample.rgb : sample.u)[0]
-        if (file !== undefined) resizedSize(await readSize(file), transform, modelType, file)
+        const isRgb = stream === 'rgb'
+        const [file] = isRgb ? sample.rgb : sample.u
+        if (file === undefined) continue
+        resizedSize(await readSize(file, isRgb ? 'rgb' : 'gray'), transform, modelType, file)
       }
     })
     this.#cropsChecked = true

@@ -108,10 +108,10 @@ function turnHue(pixels: Uint8Array, part: number): void {
     if (range === 0) continue
     const saturation = Math.trunc(Math.fround(range / most) * 255)
     const hue = (hueOf(red, green, blue, most, range) + turn) & 255
-    const place = Math.fround(hue * 6) / 255
+    const place = (hue * 6) / 255
     const sector = Math.floor(place)
-    const rest = place - sector
-    const strength = saturation / 255
+    const rest = Math.fround(place - sector)
+    const strength = Math.fround(saturation / 255)
     const low = roundByte(most * (1 - strength))
     const falling = roundByte(most * (1 - strength * rest))
     const rising = roundByte(most * (1 - strength * (1 - rest)))
@@ -127,12 +127,16 @@ function turnHue(pixels: Uint8Array, part: number): void {
   }
 }
 
-/** 0..255 for once around the circle. */
+/** 0..255 for once around the circle, in Pillow's steps of float32. */
 function hueOf(red: number, green: number, blue: number, most: number, range: number): number {
-  const [fromRed, fromGreen, fromBlue] = [(most - red) / range, (most - green) / range, (most - blue) / range]
+  const from = (channel: number): number => Math.fround((most - channel) / range)
   const sixths =
-    red === most ? fromBlue - fromGreen : green === most ? 2 + fromRed - fromBlue : 4 + fromGreen - fromRed
-  const turns = Math.fround((sixths / 6 + 1) % 1)
+    red === most
+      ? from(blue) - from(green)
+      : green === most
+        ? 2 + from(red) - from(blue)
+        : 4 + from(green) - from(red)
+  const turns = Math.fround((Math.fround(sixths) / 6 + 1) % 1)
   return Math.trunc(turns * 255)
 }
 

@@ -1,10 +1,12 @@
 /** Datasets in TAO's layout: listing, frame sampling, transforms and the batch loader. */
 export type { ModelType, Stream, StreamInputs } from '../core/streams.ts'
 export { BatchLoader, type Batch, type LoaderOptions } from './batch-loader.ts'
+export { checkDataset, type DatasetCheck } from './check-dataset.ts'
 export type { ColorJitter } from './color-jitter.ts'
 export type { Crop } from './crops.ts'
 export { flippedClasses } from './flipped-classes.ts'
-export { frameCount, listDataset, listVideos, type ReportNote, type VideoSample } from './samples.ts'
+export type { ReportNote } from './problems.ts'
+export { frameCount, listDataset, listVideos, type VideoSample } from './samples.ts'
 export {
   sampleCenterFrames,
   sampleSegments,

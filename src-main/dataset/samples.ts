@@ -3,6 +3,7 @@ import { basename, join, resolve, sep } from 'node:path'
 import { KineoError } from '../core/errors.ts'
 import type { ModelType } from '../core/streams.ts'
 import { mapBounded } from './bounded.ts'
+import { problemsError, type ReportNote } from './problems.ts'
 
 /** One video of a dataset in TAO's layout: a folder of frames. */
 export interface VideoSample {
@@ -22,13 +23,9 @@ export interface VideoSample {
   v: string[]
 }
 
-/** Told about what a listing leaves out, one sentence each. */
-export type ReportNote = (note: string) => void
-
 const imageName = /\.(png|jpe?g|bmp|gif|tiff?|webp)$/i
 /** readdir waits for the disk, not for the processor: enough in flight to keep a network share busy. */
 const foldersAtOnce = 32
-const namedProblems = 5
 
 /** Frames that `sample` offers to a network of `modelType`; for `joint` those that have colour and flow. */
 export function frameCount(sample: VideoSample, modelType: ModelType): number {
@@ -124,17 +121,12 @@ async function readVideos(
       return null
     }
   })
-  const first = problems[0]
-  if (first !== undefined) {
-    if (problems.length === 1) throw first
-    const told = problems
-      .slice(0, namedProblems)
-      .map((problem) => `${problem.message}: ${problem.where ?? ''}`)
-    const more = problems.length > namedProblems ? `; and ${problems.length - namedProblems} more` : ''
-    throw new KineoError('input', `${problems.length} of ${videos.length} videos cannot be used`, {
-      where: told.join('; ') + more,
-      remedy: 'Prepare them again with `kineo preprocess`, or remove their folders',
-    })
+  if (problems.length > 0) {
+    throw problemsError(
+      problems,
+      `${problems.length} of ${videos.length} videos cannot be used`,
+      'Prepare them again with `kineo preprocess`, or remove their folders',
+    )
   }
   return samples.filter((sample) => sample !== null)
 }
