@@ -14,6 +14,10 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
     summary: 'make frames and optical flow from videos',
     load: async () => (await import('./commands/preprocess.ts')).preprocessCommand,
   },
+  spec: {
+    summary: 'write, check or explain an experiment spec',
+    load: async () => (await import('./commands/spec.ts')).specCommand,
+  },
   train: {
     summary: 'train a network from an experiment spec',
     load: async () => (await import('./commands/train.ts')).trainCommand,
@@ -53,8 +57,9 @@ Options:
   --json      print one JSON object a line, for programs
 
 Examples:
-  kineo preprocess videos --out dataset
-  kineo train -e spec.yaml train.num_epochs=25
+  kineo preprocess videos --out dataset --val 0.2
+  kineo spec init --dataset dataset
+  kineo train -e spec.yaml
   kineo evaluate -e spec.yaml evaluate.checkpoint=results/train/ar_model_latest.pth
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or spec, 130 stopped with everything resumable.

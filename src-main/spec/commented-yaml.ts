@@ -28,7 +28,7 @@ export function commentedYaml(tree: Tree, heading: readonly string[]): string {
   }
   if (isMap(document.contents)) visit(document.contents, '')
   document.commentBefore = heading.map((line) => ` ${line}`).join('\n')
-  return document.toString({ lineWidth: 0 })
+  return document.toString({ lineWidth: 0, flowCollectionPadding: false })
 }
 
 /** `text` on lines of at most `width` characters, each after a space, as YAML's comments want them. */

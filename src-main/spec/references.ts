@@ -16,17 +16,24 @@ export type NoteProblem = (key: string, message: string) => void
  */
 export function resolveReferences(tree: Tree, standard: (key: string) => unknown, note: NoteProblem): Tree {
   const resolved = new Map<string, unknown>()
+  const broken = new Set<string>()
   const open = new Set<string>()
 
   const valueOf = (key: string): unknown => {
     if (resolved.has(key)) return resolved.get(key)
-    if (open.has(key)) throw new BadReference(`\${${key}} leads back to itself`)
+    if (open.has(key)) throw new CircularReference(`\${${key}} leads back to itself`)
+    if (broken.has(key)) throw new BadReference(null)
     open.add(key)
     try {
       const written = getKey(tree, key)
       const value = written === undefined ? standard(key) : resolveValue(written)
       resolved.set(key, value)
       return value
+    } catch (error) {
+      if (!(error instanceof BadReference)) throw error
+      // Whoever refers to a key with a bad reference is not to blame; that key itself is told.
+      broken.add(key)
+      throw error instanceof CircularReference ? error : new BadReference(null)
     } finally {
       open.delete(key)
     }
@@ -70,11 +77,21 @@ export function resolveReferences(tree: Tree, standard: (key: string) => unknown
       return resolveValue(value)
     } catch (error) {
       if (!(error instanceof BadReference)) throw error
-      note(key, error.message)
+      if (error.reason !== null) note(key, error.reason)
       return undefined
     }
   }
   return visit(tree, '') as Tree
 }
 
-class BadReference extends Error {}
+class BadReference extends Error {
+  /** Null when the fault lies with another key, which is told for itself. */
+  readonly reason: string | null
+
+  constructor(reason: string | null) {
+    super(reason ?? 'refers to a key with a bad reference')
+    this.reason = reason
+  }
+}
+
+class CircularReference extends BadReference {}

@@ -1,6 +1,6 @@
 import { isMap, isScalar, LineCounter, parseDocument, type ParsedNode } from 'yaml'
 import { KineoError } from '../core/errors.ts'
-import { printable, type SpecProblem } from './problem.ts'
+import { printable, problemLine, type SpecProblem } from './problem.ts'
 
 /** A nested map of keys as YAML gives it. */
 export interface Tree {
@@ -39,10 +39,13 @@ export function readYaml(text: string, name: string): { source: SpecSource; prob
     // A tag that means nothing here, such as !!python/object, is only a warning there.
     const syntax = [...document.errors, ...document.warnings]
     if (syntax.length > 0) {
-      const problems = syntax
-        .slice(0, mostSyntaxErrors)
-        .map((error) => ({ key: '', message: syntaxMessage(error), place: lineAt(error.pos[0]) }))
-      return { source: none, problems }
+      const problems = new Map<string, SpecProblem>()
+      for (const error of syntax) {
+        const problem = { key: '', message: syntaxMessage(error), place: lineAt(error.pos[0]) }
+        problems.set(problemLine(problem), problem)
+        if (problems.size === mostSyntaxErrors) break
+      }
+      return { source: none, problems: [...problems.values()] }
     }
     const { places, problems } = placesOf(document.contents, lineAt)
     const value: unknown = document.toJS()

@@ -113,9 +113,9 @@ describe('every value in the tables of the page', () => {
     ...['center', 'conv', 'all'].map((mode) => ['inference', 'video_inf_mode', mode, mode]),
     ['evaluate', 'video_num_segments', 12, 12],
     ['export', 'onnx_file', '/m.onnx', '/m.onnx'],
-  ])('%s.%s: %s', (section, key, value, expected) => {
-    const spec: Record<string, unknown> = { ...parseSpec({ [String(section)]: { [String(key)]: value } }) }
-    expect(spec[String(section)]).toMatchObject({ [String(key)]: expected })
+  ] as [string, string, unknown, unknown][])('%s.%s: %s', (section, key, value, expected) => {
+    const spec: Record<string, unknown> = { ...parseSpec({ [section]: { [key]: value } }) }
+    expect(spec[section]).toMatchObject({ [key]: expected })
   })
 
   it.each([
@@ -126,9 +126,9 @@ describe('every value in the tables of the page', () => {
     ['of_input_mean', [0.4, 0.6]],
     ['val_center_crop', true],
     ['crop_smaller_edge', 300],
-  ])('augmentation_config.%s: %j', (key, value) => {
-    const spec = parseSpec({ dataset: { augmentation_config: { [String(key)]: value } } })
-    expect(spec.dataset.augmentation_config).toMatchObject({ [String(key)]: value })
+  ] as [string, unknown][])('augmentation_config.%s: %j', (key, value) => {
+    const spec = parseSpec({ dataset: { augmentation_config: { [key]: value } } })
+    expect(spec.dataset.augmentation_config).toMatchObject({ [key]: value })
   })
 
   it('AutoReduce with its monitor', () => {

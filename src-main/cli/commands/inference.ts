@@ -7,8 +7,11 @@ export const inferenceCommand: Command = {
   name: 'inference',
   help: `Usage: kineo inference -e spec.yaml inference.checkpoint=FILE inference.inference_dataset_dir=FOLDER [key=value ...]
 
-Names the action of every video in one class-level folder: prints "path : ['label']" for each and writes scores.json
-into inference.results_dir (else results_dir/inference).
+Names the action of every video: prints "path : ['label']" for each, with one label for each segment, and writes
+scores.json (scores, segments and their frames) into inference.results_dir (else results_dir/inference).
+
+FOLDER is a class-level folder of prepared videos, a whole tree of class folders, a folder of video files, or one video
+file. Video files are decoded on the way, and their optical flow is computed when the network looks at it.
 
 ${specHelp}
 
@@ -17,7 +20,7 @@ Example:
     inference.inference_dataset_dir=dataset/val/fall
 `,
   async run(args, { terminal, signal }) {
-    const { spec } = await readSpecArguments('inference', args)
+    const { spec } = await readSpecArguments('inference', args, terminal)
     const report = await infer(spec, {
       signal,
       // Standard output is for the results alone.

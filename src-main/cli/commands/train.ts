@@ -1,6 +1,7 @@
 import { formatRemaining } from '../../core/progress.ts'
 import { type EpochReport, type StepReport, train } from '../../tasks/index.ts'
 import type { Command } from '../command.ts'
+import { progressLine } from '../progress-line.ts'
 import { readSpecArguments, specHelp } from '../spec-arguments.ts'
 
 export const trainCommand: Command = {
@@ -16,13 +17,17 @@ Example:
   kineo train -e spec.yaml train.num_epochs=25 results_dir=results/flow
 `,
   async run(args, { terminal, signal }) {
-    const { spec } = await readSpecArguments('train', args)
+    const { spec } = await readSpecArguments('train', args, terminal)
     const startedAt = performance.now()
     const summary = await train(spec, {
       signal,
       onLine: (text) => {
         terminal.line(text)
         terminal.event('line', { text })
+      },
+      onProgress: (progress) => {
+        // Steps have a line of their own.
+        if (progress.unit !== 'steps') terminal.live(progressLine(progress))
       },
       onStep: (report) => {
         terminal.live(stepLine(report))
@@ -39,6 +44,7 @@ Example:
       terminal.line(
         `Trained ${summary.epochs.length} epochs in ${seconds.toFixed(0)} s: ${summary.checkpoint}`,
       )
+      if (summary.bestCheckpoint !== null) terminal.line(`The best of them: ${summary.bestCheckpoint}`)
     }
     return 0
   },

@@ -98,13 +98,13 @@ const augmentation = section(
       meaning: 'Length of the short side in pixels to which frames are resized before a crop.',
       commands: ['train', 'evaluate', 'inference'],
     }),
-    color_jitter: colorJitter,
     mixup_alpha: notNegative(0, {
       meaning:
         'Blends pairs of training clips and their labels, by shares drawn from Beta(alpha, alpha); 0.2 blends a little, 0 is off.',
       own: true,
       commands: ['train'],
     }),
+    color_jitter: colorJitter,
   },
   {
     meaning: 'How frames are cut, mirrored and normalised.',
