@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, extname, join, resolve } from 'node:path'
 import { writeFileAtomic } from '../../core/atomic-file.ts'
+import { encryptBytes } from '../../core/encryption.ts'
 import { KineoError } from '../../core/errors.ts'
+import { streamsOf } from '../../core/streams.ts'
 import { version } from '../../core/version.ts'
 import { buildInferenceModel } from '../../engine/index.ts'
 import type { Spec } from '../../spec/index.ts'
@@ -20,18 +22,28 @@ export interface ExportReport {
   classNames: string[]
   /** Size of the ONNX file. */
   bytes: number
+  /** True when only the `encryption_key` opens it. */
+  encrypted: boolean
+}
+
+export interface ExportOptions {
+  /** Overwrite files that are there. */
+  force?: boolean
+  /** Write plain ONNX although the spec has an `encryption_key`, which then only opens the checkpoint. */
+  unencrypted?: boolean
 }
 
 /**
- * Writes the ONNX file of a checkpoint (inputs `input_rgb` or `input_of`, output `fc_pred` = logits, opset 17, dynamic
- * batch) with label map and preprocessing in its metadata, and `labels.txt` beside it: the class names on one line,
- * separated by `;`, as DeepStream's classifier reads them.
+ * Writes the ONNX file of a checkpoint (inputs `input_rgb` and `input_of` as the network has them, output `fc_pred` =
+ * logits, opset 17, dynamic batch) with label map and preprocessing in its metadata, encrypted when the spec has an
+ * `encryption_key`; and `labels.txt` beside it: the class names on one line, separated by `;`, as DeepStream's classifier
+ * reads them.
  *
  * @throws KineoError (output) when a file is there already and `force` is off.
  */
 export async function exportModel(
   spec: Spec,
-  options: { force?: boolean } = {},
+  options: ExportOptions = {},
   hooks: TaskHooks = {},
 ): Promise<ExportReport> {
   const path = requireValue(spec.export.checkpoint, 'export.checkpoint', 'results/train/ar_model_latest.pth')
@@ -51,9 +63,11 @@ export async function exportModel(
       )
     }
     const model = buildInferenceModel(network, checkpoint.parameters, modelMetadata(spec, classNames))
-    await writeFileAtomic(onnxFile, model)
+    const key = options.unencrypted === true ? null : spec.encryption_key
+    const content = key === null ? model : await encryptBytes(model, key)
+    await writeFileAtomic(onnxFile, content)
     await writeFileAtomic(labelsFile, labels)
-    return { onnxFile, labelsFile, classNames, bytes: model.byteLength }
+    return { onnxFile, labelsFile, classNames, bytes: content.byteLength, encrypted: key !== null }
   })
 }
 
@@ -68,10 +82,9 @@ function modelMetadata(spec: Spec, classNames: readonly string[]): Record<string
     label_map: JSON.stringify(Object.fromEntries(classNames.map((name, index) => [name, index]))),
     ...(Object.fromEntries(preprocessing) as Record<string, string>),
     pixel_scale: '1/255',
-    channel_order:
-      spec.model.model_type === 'rgb'
-        ? 'channel-major: R of all frames, then G, then B'
-        : 'channel-major: u of all frames, then v',
+    channel_order: `channel-major: ${streamsOf(spec.model.model_type)
+      .map((stream) => (stream === 'rgb' ? 'R of all frames, then G, then B' : 'u of all frames, then v'))
+      .join('; ')}`,
     output: 'logits; softmax gives probabilities',
   }
 }

@@ -10,12 +10,13 @@ import { type ScoredVideo, scoreVideos } from '../evaluation/score-videos.ts'
 import type { TaskHooks } from '../hooks.ts'
 import { checkSamples } from '../network/check-samples.ts'
 import { evaluationTransform, type SegmentChoice, segmentLoader } from '../network/clip-loader.ts'
+import { type FrameSource, frameSourceOf } from '../network/frame-source.ts'
 import { openTrainedNetwork } from '../network/open-checkpoint.ts'
 import { formatStringList } from '../python-text.ts'
 import { requireValue } from '../required-keys.ts'
 import { withStatusLog } from '../status-log.ts'
 import { findVideos } from './find-videos.ts'
-import { frameSourceOf, type FrameSource, VideoClips } from './video-clips.ts'
+import { VideoClips } from './video-clips.ts'
 
 export interface InferredSegment {
   label: string

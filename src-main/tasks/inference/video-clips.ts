@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import { KineoError, throwIfCancelled } from '../../core/errors.ts'
 import { channelsOf, streamsOf, type Stream } from '../../core/streams.ts'
 import type { Batch, FrameIndices, SamplingRule, TransformConfig } from '../../dataset/index.ts'
@@ -7,32 +6,11 @@ import { resizedSize } from '../../dataset/crops.ts'
 import { FrameStacker, type Pixels } from '../../dataset/frame-stacker.ts'
 import { BilinearResizer } from '../../dataset/resize.ts'
 import { centerChoices } from '../../dataset/transforms.ts'
-import type { JsonValue } from '../../engine/checkpoint/index.ts'
 import { OpticalFlow, rgbToGray } from '../../flow/index.ts'
 import { decodeFrames } from '../../media/index.ts'
 import type { Spec } from '../../spec/index.ts'
 import { evaluationTransform, type SegmentChoice } from '../network/clip-loader.ts'
-
-/** How the frames of the training videos were made, as `kineo preprocess` writes it down. */
-export interface FrameSource {
-  /** Frames per second, or null for every decoded frame. */
-  fps: number | null
-  /** Longest side in pixels, or null for the size of the video. */
-  maxSide: number | null
-  preset: 'fast' | 'medium'
-}
-
-const frameSource = z.object({
-  fps: z.number().positive().nullable(),
-  maxSide: z.number().positive().nullable(),
-  preset: z.enum(['fast', 'medium']),
-})
-
-/** @param saved `extra.frames` of a checkpoint; without it, videos are taken as they are. */
-export function frameSourceOf(saved: JsonValue | undefined): FrameSource {
-  const parsed = frameSource.safeParse(saved)
-  return parsed.success ? parsed.data : { fps: null, maxSide: null, preset: 'medium' }
-}
+import type { FrameSource } from '../network/frame-source.ts'
 
 /** What is kept of a video: the frames that its clips need, resized. */
 interface KeptFrames {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { KineoError } from '../../core/errors.ts'
 import { listDataset, type VideoSample } from '../../dataset/index.ts'
 import type { Spec } from '../../spec/index.ts'
@@ -11,6 +12,7 @@ import { resultsFolder } from '../results-folder.ts'
 import { type StatusLog, withStatusLog } from '../status-log.ts'
 import { BestEpoch } from './best-epoch.ts'
 import { withResultsLock } from './results-lock.ts'
+import { bestCheckpointPath } from './run-checkpoints.ts'
 import { TrainingRun } from './training-run.ts'
 import { findTrainingStart, type TrainingStart } from './training-start.ts'
 
@@ -19,6 +21,8 @@ export interface TrainSummary {
   folder: string
   /** Checkpoint of the last epoch. */
   checkpoint: string
+  /** That of the best validation, with `train.save_best`; else null. */
+  bestCheckpoint: string | null
   classNames: string[]
   trainVideos: number
   valVideos: number
@@ -86,6 +90,10 @@ async function trainInto(
   }
 
   const start = await findTrainingStart(spec, network, classNames, folder, hooks)
+  const best = (): string | null => {
+    const path = bestCheckpointPath(folder)
+    return spec.train.save_best && existsSync(path) ? path : null
+  }
   const summary = {
     folder,
     classNames,
@@ -98,7 +106,8 @@ async function trainInto(
     if (end !== null) {
       hooks.onLine?.(end.line)
       const { stoppedEarly } = end
-      return { ...summary, checkpoint: start.resumedFrom, alreadyFinished: true, stoppedEarly, epochs: [] }
+      const ended = { alreadyFinished: true, stoppedEarly, epochs: [] }
+      return { ...summary, ...ended, checkpoint: start.resumedFrom, bestCheckpoint: best() }
     }
     hooks.onLine?.(`Going on from ${start.resumedFrom}, after epoch ${start.finishedEpochs}.`)
   }
@@ -110,7 +119,8 @@ async function trainInto(
   const plan = { spec, network, classNames, trainSamples, valSamples, batchSize, folder, status }
   const run = await TrainingRun.create(plan, start, hooks)
   try {
-    return { ...summary, alreadyFinished: false, ...(await run.train()) }
+    const trained = await run.train()
+    return { ...summary, alreadyFinished: false, ...trained, bestCheckpoint: best() }
   } finally {
     await run.dispose()
   }

@@ -17,6 +17,7 @@ import type { TensorMap } from '../../engine/tensor.ts'
 import type { Spec } from '../../spec/index.ts'
 import type { EpochReport, TrainHooks } from '../hooks.ts'
 import { trainingLoader } from '../network/clip-loader.ts'
+import { type FrameSource, readFrameSource } from '../network/frame-source.ts'
 import { preprocessingOf } from '../network/preprocessing.ts'
 import { formatTimedelta, type StatusLog } from '../status-log.ts'
 import { BestEpoch } from './best-epoch.ts'
@@ -51,6 +52,7 @@ export class TrainingRun {
   readonly #schedule: LearningRateSchedule
   readonly #best: BestEpoch
   readonly #loss: LossSettings
+  readonly #frames: FrameSource | null
   readonly #finishedEpochs: number
   readonly #remaining = new RemainingTime()
   #globalStep: number
@@ -62,7 +64,13 @@ export class TrainingRun {
     plan: TrainingPlan,
     hooks: TrainHooks,
     start: TrainingStart,
-    parts: { session: TrainingSession; metrics: MetricsCsv; loader: BatchLoader; loss: LossSettings },
+    parts: {
+      session: TrainingSession
+      metrics: MetricsCsv
+      loader: BatchLoader
+      loss: LossSettings
+      frames: FrameSource | null
+    },
   ) {
     const { spec, network, valSamples } = plan
     this.#plan = plan
@@ -71,6 +79,7 @@ export class TrainingRun {
     this.#metrics = parts.metrics
     this.#loader = parts.loader
     this.#loss = parts.loss
+    this.#frames = parts.frames
     this.#finishedEpochs = start.finishedEpochs
     this.#globalStep = start.globalStep
     this.#lastCheckpoint = start.resumedFrom
@@ -90,6 +99,7 @@ export class TrainingRun {
     }
     const loader = trainingLoader(spec, trainSamples, classNames, batchSize)
     const state = await start.state()
+    const frames = await readFrameSource(trainSamples)
     const metrics = await MetricsCsv.open(join(folder, 'metrics.csv'), start.finishedEpochs)
     const session = await TrainingSession.create({
       network: plan.network,
@@ -101,7 +111,7 @@ export class TrainingRun {
       artifactsFolder: folder,
     })
     session.load(state, start.average ?? undefined)
-    return new TrainingRun(plan, hooks, start, { session, metrics, loader, loss })
+    return new TrainingRun(plan, hooks, start, { session, metrics, loader, loss, frames })
   }
 
   /**
@@ -237,6 +247,7 @@ export class TrainingRun {
         kineo: version,
         seed,
         preprocessing: preprocessingOf(spec),
+        frames: this.#frames === null ? null : { ...this.#frames },
         schedule: this.#schedule.state(),
         best: this.#best.state(),
         ...(average === null ? {} : { averageUpdates: average.updates }),
