@@ -32,7 +32,8 @@ export function presentState(project: Project, datasetBytes: number | null): Pro
   const clips = project.clips.all()
   const prepared = clips.filter(isPrepared)
   const count = (className: string, split: 'train' | 'val'): number =>
-    clips.filter((clip) => clip.className === className && clip.split === split).length
+    clips.filter((clip) => clip.className === className && clip.split === split && clip.problem === null)
+      .length
   return {
     name: record.name,
     folder: project.folder,
@@ -41,11 +42,13 @@ export function presentState(project: Project, datasetBytes: number | null): Pro
     classes: project.clips.classes().map(({ index, name }) => ({
       index,
       name,
+      clips: clips.filter((clip) => clip.className === name).length,
       trainClips: count(name, 'train'),
       valClips: count(name, 'val'),
     })),
     clipCount: clips.length,
     brokenClipCount: clips.filter((clip) => clip.problem !== null).length,
+    unreadClipCount: clips.filter((clip) => clip.problem === null && !clip.probed).length,
     preparedClipCount: prepared.length,
     hasFlow: prepared.some((clip) => clip.hasFlow),
     hasRgb: prepared.some((clip) => clip.hasRgb),

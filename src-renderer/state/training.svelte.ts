@@ -25,8 +25,9 @@ export class Training {
   readonly settings: TrainSettings | null = $derived(
     this.plan === null ? null : settingsWith(this.plan.settings, this.changes),
   )
-  readonly problems: ReadonlyMap<string, string> = $derived(
-    new Map(this.plan?.problems.map(({ key, message }) => [key, message])),
+  /** What is wrong, by key. */
+  readonly problems: Readonly<Record<string, string>> = $derived(
+    Object.fromEntries(this.plan?.problems.map(({ key, message }) => [key, message]) ?? []),
   )
 
   readonly #api: Api

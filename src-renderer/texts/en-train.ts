@@ -23,7 +23,11 @@ export const trainTexts = {
   starting: 'Starting',
   recommended: 'Recommended.',
   changed: 'Your settings.',
-  changedBody: 'You changed the recommendation.',
+  changedBody: (changes: [key: string, value: string][]) => {
+    const named = changes.slice(0, 4).map(([key, value]) => `${key.split('.').at(-1) ?? ''} ${value}`)
+    const more = changes.length > named.length ? `, and ${changes.length - named.length} more` : ''
+    return `Changed: ${named.join(', ')}${more}.`
+  },
   restore: 'Use the recommendation',
   estimated: (seconds: number) => `Takes about ${remaining(seconds)} on this computer.`,
   notMeasured: 'How long it takes is known after the first steps.',
@@ -112,6 +116,7 @@ export const trainTexts = {
   before: 'Before you start',
   checks: {
     readable: (value: number) => `All ${count(value)} clips can be read`,
+    reading: (value: number) => `${counted(value, 'clip', 'clips')} not looked at yet`,
     broken: (value: number) => `${counted(value, 'clip', 'clips')} cannot be read`,
     brokenBody: 'They are left out.',
     prepared: 'Frames are prepared',

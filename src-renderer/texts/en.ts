@@ -129,6 +129,10 @@ export const english = {
         title: `${clips(broken)} of ${count(total)} cannot be used.`,
         body: 'They stay out of training; the rest goes on. Each says why.',
       }),
+      reading: (read: number, total: number) => ({
+        title: 'Looking at the clips.',
+        body: `${count(read)} of ${clips(total)} read. You can go on meanwhile.`,
+      }),
       ready: (total: number, classCount: number) => ({
         title: 'Good to go.',
         body: `All ${clips(total)} of ${classCount} classes can be read. Look through them, then prepare the dataset.`,

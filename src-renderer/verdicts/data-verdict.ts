@@ -21,6 +21,9 @@ export function libraryVerdict(project: ProjectState): Verdict {
     return { tone: 'warn', ...words.broken(project.brokenClipCount, project.clipCount) }
   }
   if (project.classes.length < 2) return { tone: 'warn', ...words.oneClass }
+  if (project.unreadClipCount > 0) {
+    return { tone: 'info', ...words.reading(project.clipCount - project.unreadClipCount, project.clipCount) }
+  }
   return { tone: 'ok', ...words.ready(project.clipCount, project.classes.length) }
 }
 

@@ -121,11 +121,13 @@ function project(
     classes: counts.map(([trainClips, valClips], index) => ({
       index,
       name: `class ${index}`,
+      clips: trainClips + valClips,
       trainClips,
       valClips,
     })),
     clipCount,
     brokenClipCount: 0,
+    unreadClipCount: 0,
     preparedClipCount: clipCount,
     hasFlow: true,
     hasRgb: true,
@@ -133,6 +135,13 @@ function project(
     ...more,
   }
 }
+
+it('says of a stopped run how far it came, and that this can be looked at', () => {
+  const stopped = run('stopped', points([6, 9, 14]))
+  expect(runVerdict(stopped).body).toContain('3 of 25 epochs done and kept. What it has learned by then can')
+  expect(runVerdict({ ...stopped, evaluated: true }).body).toContain('See what it has learned by then')
+  expect(runVerdict(run('stopped', [])).body).toContain('No epoch was finished')
+})
 
 describe('the verdict on the data', () => {
   it.each([
@@ -193,6 +202,20 @@ describe('the verdict on the data', () => {
     ],
   ] as const)('of a dataset with %s', (_name, state, missing, title) => {
     expect(datasetVerdict(state, missing).title).toBe(title)
+  })
+
+  it('does not call clips readable in Library before they were read', () => {
+    const verdict = libraryVerdict(
+      project(
+        [
+          [10, 3],
+          [12, 3],
+        ],
+        { unreadClipCount: 8 },
+      ),
+    )
+    expect(verdict).toMatchObject({ tone: 'info', title: 'Looking at the clips.' })
+    expect(verdict.body).toContain('20 of 28 clips read')
   })
 
   it('counts what cannot be used in Library', () => {

@@ -38,6 +38,9 @@ export const actionClass = z.object({
   /** Index in the label map, from 0; also decides colour and pattern. */
   index: z.number().int(),
   name: z.string(),
+  /** All clips of the class, those that cannot be used, too. */
+  clips: z.number().int(),
+  /** Clips that can be used, as far as is known. */
   trainClips: z.number().int(),
   valClips: z.number().int(),
 })
@@ -72,6 +75,8 @@ export const projectState = z.object({
   classes: z.array(actionClass),
   clipCount: z.number().int(),
   brokenClipCount: z.number().int(),
+  /** Clips of which nobody knows yet whether they can be used. */
+  unreadClipCount: z.number().int(),
   preparedClipCount: z.number().int(),
   /** Whether prepared clips carry optical flow. */
   hasFlow: z.boolean(),
