@@ -1,9 +1,8 @@
-import { realpath, rm, stat } from 'node:fs/promises'
-import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { rm, stat } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
 import { writeFileAtomic } from '../core/atomic-file.ts'
-import { CancelledError, describeError, KineoError, throwIfCancelled } from '../core/errors.ts'
+import { CancelledError, describeError, KineoError } from '../core/errors.ts'
 import { RemainingTime } from '../core/progress.ts'
-import { mapBounded } from '../dataset/bounded.ts'
 import {
   classFolders,
   comparable,
@@ -22,7 +21,6 @@ import {
   type PlacedVideo,
   type SourceKind,
   type SourceListing,
-  type SourceVideo,
   type StandingVideo,
 } from '../dataset/importers/index.ts'
 import { suggestKey } from '../spec/suggest.ts'
@@ -96,7 +94,7 @@ export interface ImportHooks extends TaskHooks {
 }
 
 const videosAtOnce = 4
-const looksAtOnce = 32
+const millisecondsBetweenReports = 250
 
 /**
  * Brings a public data set, or a table or folder of one's own, into the form that `preprocess` and the app read: class-named
@@ -119,11 +117,12 @@ export async function importDataset(options: ImportOptions, hooks: ImportHooks =
     splits: options.splits,
     labels: options.labels,
     chooseClasses: (known) => chooseClasses(options.classes, known),
+    onFiles: (done) => hooks.onProgress?.({ done, total: null, unit: 'files seen', remainingSeconds: null }),
     signal: hooks.signal,
   })
   const notes = [...listing.notes]
   if (listing.videos.length === 0) throw nothingThere(options, listing)
-  await requireOutside(listing.videos, output, hooks.signal)
+  await folder.requireOutside(listing.videos.map((video) => video.source))
 
   const names = [...new Set([...listing.videos, ...listing.missing].map(({ className }) => className))].sort()
   const folders = classFolders(names, (note) => notes.push(note))
@@ -141,7 +140,7 @@ export async function importDataset(options: ImportOptions, hooks: ImportHooks =
   for (const note of notes) hooks.onLine?.(note)
   const plan = { options, placed, listing, folders, standing, notes }
   if (options.dryRun) return report(plan, new Map(), [], null)
-  await requireRoom(placed, folder, options.mode)
+  await folder.requireRoom(placed, options.mode)
   const { arrivals, failed } = await bringAll(placed, folder, options.mode, hooks)
   return report(plan, arrivals, failed, await writeMissing(listing.missing, output, kind))
 }
@@ -238,50 +237,6 @@ function nothingThere({ source, kind, splits }: ImportOptions, { missing }: Sour
   })
 }
 
-/** The source is never written: none of its videos may lie where the dataset is made. */
-async function requireOutside(
-  videos: readonly SourceVideo[],
-  output: string,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const root = await realpath(output).catch(() => null)
-  if (root === null) return
-  for (const folder of new Set(videos.map(({ source }) => dirname(source)))) {
-    throwIfCancelled(signal)
-    const way = relative(root, await realpath(folder).catch(() => folder))
-    if (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)) {
-      throw new KineoError('usage', 'Videos of the source lie in the output', {
-        where: folder,
-        remedy: 'Choose another folder with --out',
-      })
-    }
-  }
-}
-
-/** @throws KineoError `output` when the copies would not fit. */
-async function requireRoom(
-  placed: readonly PlacedVideo[],
-  folder: ImportFolder,
-  mode: ImportOptions['mode'],
-): Promise<void> {
-  const free = await folder.freeBytes()
-  if (free === null) return
-  const sizes = await mapBounded(placed, looksAtOnce, async ({ source, place }) => {
-    const [info, there] = await Promise.all(
-      [source, join(folder.path, place)].map((path) => stat(path).catch(() => null)),
-    )
-    if (!info || there) return 0
-    return mode === 'link' && (await folder.sharesDiskWith(source)) ? 0 : info.size
-  })
-  const needed = sizes.reduce((sum, size) => sum + size, 0)
-  if (needed <= free) return
-  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`
-  throw new KineoError('output', `The videos take ${gigabytes(needed)}, and ${gigabytes(free)} are free`, {
-    where: folder.path,
-    remedy: 'Make room, take fewer with --classes or --limit, or choose a folder on the disk of the source',
-  })
-}
-
 async function bringAll(
   placed: readonly PlacedVideo[],
   folder: ImportFolder,
@@ -292,7 +247,11 @@ async function bringAll(
   const failed: FailedImport[] = []
   const remaining = new RemainingTime()
   let done = 0
+  let lastReport = -Infinity
   const progress = (): void => {
+    const now = performance.now()
+    if (done < placed.length && now - lastReport < millisecondsBetweenReports) return
+    lastReport = now
     const remainingSeconds = remaining.update(done, placed.length)
     hooks.onProgress?.({ done, total: placed.length, unit: 'videos', remainingSeconds })
   }
@@ -328,7 +287,7 @@ async function bringAll(
   if (failure) throw failure.error
   if (hooks.signal?.aborted && done < placed.length) {
     throw new CancelledError(
-      `Stopped with ${done} of ${countOf(placed.length, 'video')} in place; start again to go on from there`,
+      `Stopped with ${done} of ${countOf(placed.length, 'video')} done; start again to go on from there`,
     )
   }
   failed.sort((a, b) => (a.place < b.place ? -1 : 1))

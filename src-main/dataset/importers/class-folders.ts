@@ -18,7 +18,7 @@ interface Placed {
  */
 export const listClassFolders: Importer = async (source, options) => {
   const root = resolve(source)
-  const tree = await readSourceTree(root, options.signal)
+  const tree = await readSourceTree(root, options)
   const notes = [...tree.notes]
   if (tree.videos.length === 0) {
     const packed = tree.archives.map(({ path }) => path)

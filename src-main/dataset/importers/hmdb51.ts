@@ -20,9 +20,8 @@ const partOfFlag: ReadonlyMap<string, DatasetPart | null> = new Map([
  */
 export const listHmdb51: Importer = async (source, options) => {
   const root = resolve(source)
-  const tree = await readSourceTree(root, options.signal)
-  const splits =
-    options.splits === undefined ? tree : await readSourceTree(resolve(options.splits), options.signal)
+  const tree = await readSourceTree(root, options)
+  const splits = options.splits === undefined ? tree : await readSourceTree(resolve(options.splits), options)
   const lists = splitFiles(splits, options.split)
   if (lists.size === 0) throw missingLists(options.splits ?? source, splits, options.split)
 

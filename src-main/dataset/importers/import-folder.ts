@@ -17,9 +17,10 @@ import {
   statfs,
   utimes,
 } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, isAbsolute, join, relative, sep } from 'node:path'
 import { KineoError } from '../../core/errors.ts'
 import { isVideoFile } from '../../core/video-file.ts'
+import { mapBounded } from '../bounded.ts'
 import { contentHash } from '../set-aside.ts'
 import { partOf, type DatasetPart } from './listing.ts'
 
@@ -36,6 +37,7 @@ export interface StandingVideo {
 
 /** Copies under way; each run has a folder of its own in it. */
 const workshopName = '.kineo-import'
+const looksAtOnce = 32
 
 /** The folder that videos are imported into, where whole files appear at once and none is removed. */
 export class ImportFolder {
@@ -86,16 +88,42 @@ export class ImportFolder {
     return (await contentHash(target)) === (await contentHash(source))
   }
 
-  /** Whether hard links to `source` can be made here as far as one can tell: both lie on one disk. */
-  async sharesDiskWith(source: string): Promise<boolean> {
-    const [here, there] = await Promise.all([stat(this.#nearestFolder()), stat(source)])
-    return here.dev === there.dev
+  /** @throws KineoError `usage` when one of the videos lies in this folder: the source is never written. */
+  async requireOutside(videos: readonly string[]): Promise<void> {
+    const root = await realpath(this.path).catch(() => null)
+    if (root === null) return
+    for (const folder of new Set(videos.map((video) => dirname(video)))) {
+      const way = relative(root, await realpath(folder).catch(() => folder))
+      if (way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way)) continue
+      throw new KineoError('usage', 'Videos of the source lie in the output', {
+        where: folder,
+        remedy: 'Choose another folder with --out',
+      })
+    }
   }
 
-  /** Bytes that can still be written, or null where this cannot be told. */
-  async freeBytes(): Promise<number | null> {
-    const disk = await statfs(this.#nearestFolder()).catch(() => null)
-    return disk === null ? null : disk.bavail * disk.bsize
+  /** @throws KineoError `output` when the copies that will have to be made would not fit. */
+  async requireRoom(
+    videos: readonly { source: string; place: string }[],
+    mode: 'link' | 'copy',
+  ): Promise<void> {
+    const nearest = this.#nearestFolder()
+    const [disk, here] = await Promise.all([statfs(nearest).catch(() => null), stat(nearest)])
+    if (disk === null) return
+    const sizes = await mapBounded(videos, looksAtOnce, async ({ source, place }) => {
+      const paths = [source, join(this.path, place)]
+      const [info, there] = await Promise.all(paths.map((path) => stat(path).catch(() => null)))
+      const isLinked = mode === 'link' && info?.dev === here.dev
+      return !info || there || isLinked ? 0 : info.size
+    })
+    const needed = sizes.reduce((sum, size) => sum + size, 0)
+    const free = disk.bavail * disk.bsize
+    if (needed <= free) return
+    const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`
+    throw new KineoError('output', `The videos take ${megabytes(needed)}, and ${megabytes(free)} are free`, {
+      where: this.path,
+      remedy: 'Make room, take fewer with --classes or --limit, or choose a folder on the disk of the source',
+    })
   }
 
   #nearestFolder(): string {

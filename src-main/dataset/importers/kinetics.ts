@@ -9,6 +9,7 @@ import {
   someOf,
   type DatasetPart,
   type Importer,
+  type ListingOptions,
   type SourceListing,
 } from './listing.ts'
 import { readSourceTree, type TreeFile } from './source-tree.ts'
@@ -34,9 +35,9 @@ interface ListedClip {
  */
 export const listKinetics: Importer = async (source, options) => {
   const root = resolve(source)
-  const tree = await readSourceTree(root, options.signal)
+  const tree = await readSourceTree(root, options)
   const notes = [...tree.notes]
-  const tables = await findTables(options.splits, tree.lists, options.signal)
+  const tables = await findTables(options, tree.lists)
   const clips = await readTables(tables, options.splits ?? source, notes)
 
   const chosen = options.chooseClasses([...new Set(clips.map(({ className }) => className))].sort())
@@ -62,18 +63,15 @@ export const listKinetics: Importer = async (source, options) => {
 }
 
 /** Tables in the source, or in what --splits names: a folder, or one table. */
-async function findTables(
-  splits: string | undefined,
-  inSource: readonly TreeFile[],
-  signal: AbortSignal | undefined,
-): Promise<string[]> {
+async function findTables(options: ListingOptions, inSource: readonly TreeFile[]): Promise<string[]> {
+  const { splits } = options
   const isTable = ({ name }: TreeFile): boolean => extname(name).toLowerCase() === '.csv'
   if (splits === undefined) return inSource.filter(isTable).map(({ path }) => path)
   const info = await stat(splits).catch((cause: unknown) => {
     throw new KineoError('input', 'There is no such file or folder', { where: splits, cause })
   })
   if (!info.isDirectory()) return [resolve(splits)]
-  return (await readSourceTree(resolve(splits), signal)).lists.filter(isTable).map(({ path }) => path)
+  return (await readSourceTree(resolve(splits), options)).lists.filter(isTable).map(({ path }) => path)
 }
 
 async function readTables(paths: readonly string[], where: string, notes: string[]): Promise<ListedClip[]> {

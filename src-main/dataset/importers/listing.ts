@@ -38,6 +38,8 @@ export interface ListingOptions {
   labels?: string | undefined
   /** Chooses among the classes that a source has; an importer passes over videos of the others. */
   chooseClasses: (known: readonly string[]) => ReadonlySet<string>
+  /** Told now and then how many files were seen. */
+  onFiles?: ((count: number) => void) | undefined
   signal?: AbortSignal | undefined
 }
 

@@ -2,6 +2,7 @@ import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 import { throwIfCancelled } from '../../core/errors.ts'
 import { isVideoFile } from '../../core/video-file.ts'
+import type { ListingOptions } from './listing.ts'
 
 /** One file below the root of a source. */
 export interface TreeFile {
@@ -31,7 +32,11 @@ const listName = /\.(txt|csv|tsv)$/i
  *
  * @throws CancelledError.
  */
-export async function readSourceTree(root: string, signal?: AbortSignal): Promise<SourceTree> {
+export async function readSourceTree(
+  root: string,
+  { signal, onFiles }: Pick<ListingOptions, 'signal' | 'onFiles'>,
+): Promise<SourceTree> {
+  let files = 0
   const tree: SourceTree = { videos: [], lists: [], archives: [], notes: [] }
   const visit = async (
     folder: string,
@@ -44,6 +49,8 @@ export async function readSourceTree(root: string, signal?: AbortSignal): Promis
       tree.notes.push(`Left out, since it cannot be read: ${folder}`)
       return
     }
+    files += entries.length
+    onFiles?.(files)
     const inside: string[] = []
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       if (entry.name.startsWith('.')) continue

@@ -18,9 +18,8 @@ interface ListedVideo {
  */
 export const listUcf101: Importer = async (source, options) => {
   const root = resolve(source)
-  const tree = await readSourceTree(root, options.signal)
-  const splits =
-    options.splits === undefined ? tree : await readSourceTree(resolve(options.splits), options.signal)
+  const tree = await readSourceTree(root, options)
+  const splits = options.splits === undefined ? tree : await readSourceTree(resolve(options.splits), options)
   const listed: ListedVideo[] = []
   const classIndex = await readClassIndex(splits)
   for (const part of ['train', 'test'] as const) {
