@@ -80,7 +80,7 @@ export const model = section(
       tao: "Not on the page, which describes consecutive; TAO's code takes random_interval when it is not given.",
     }),
     sample_rate: integer(1, 1, {
-      meaning: 'Takes every so-manieth frame, so that a clip spans a longer time.',
+      meaning: 'Takes every n-th frame only (2: every other one), so that a clip spans a longer time.',
       onlyWith: { 'model.sample_strategy': ['consecutive'] },
     }),
     dropout_ratio: fraction(
