@@ -8,9 +8,9 @@ export interface SpecProblem {
   place: string | null
 }
 
-/** `spec.yaml:12: train.seed: must be …`, on one line. */
+/** `spec.yaml:12: train.seed: must be …`, on one line, fit to print. */
 export function problemLine({ key, message, place }: SpecProblem): string {
-  return [place, key, message].filter((part) => part !== null && part !== '').join(': ')
+  return printable([place, key, message].filter((part) => part !== null && part !== '').join(': '))
 }
 
 /** Text from a file made fit to print: control characters, which could steer a terminal, as escapes. */

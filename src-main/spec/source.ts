@@ -1,4 +1,4 @@
-import { isMap, isScalar, LineCounter, parseDocument, type ParsedNode } from 'yaml'
+import { isMap, isScalar, Lexer, LineCounter, parseDocument, type ParsedNode } from 'yaml'
 import { KineoError } from '../core/errors.ts'
 import { printable, problemLine, type SpecProblem } from './problem.ts'
 
@@ -20,6 +20,9 @@ const yamlOptions = { prettyErrors: false, uniqueKeys: false, stringKeys: true, 
 /** A file that is no YAML gives one error after the other; the first few tell enough. */
 const mostSyntaxErrors = 5
 const deepestKey = 20
+/** Some thousands of classes; more would only keep the reader busy. */
+const mostTokens = 60_000
+const deepestBrackets = 50
 
 export function isTree(value: unknown): value is Tree {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -35,6 +38,7 @@ export function readYaml(text: string, name: string): { source: SpecSource; prob
   const lineAt = (offset: number): string => `${name}:${lineCounter.linePos(offset).line}`
   const none: SpecSource = { tree: {}, places: new Map() }
   try {
+    requireModest(text)
     const document = parseDocument(text, { lineCounter, ...yamlOptions })
     // A tag that means nothing here, such as !!python/object, is only a warning there.
     const syntax = [...document.errors, ...document.warnings]
@@ -49,6 +53,7 @@ export function readYaml(text: string, name: string): { source: SpecSource; prob
     }
     const { places, problems } = placesOf(document.contents, lineAt)
     const value: unknown = document.toJS()
+    requireShallow(value, deepestKey)
     if (value !== null && !isTree(value)) {
       const message = 'an experiment spec is a map of keys such as model:, dataset:, train:'
       return { source: none, problems: [{ key: '', message, place: name }] }
@@ -61,12 +66,35 @@ export function readYaml(text: string, name: string): { source: SpecSource; prob
   }
 }
 
+/**
+ * Counts the tokens and the open brackets before anything is built from them: the parser takes long over too many, and
+ * fails with the process, not with an error, over brackets that are too deep.
+ * @throws RangeError for text that no experiment spec comes near to.
+ */
+function requireModest(text: string): void {
+  let tokens = 0
+  let depth = 0
+  for (const token of new Lexer().lex(text)) {
+    if (token === '[' || token === '{') depth++
+    else if (token === ']' || token === '}') depth--
+    if (++tokens > mostTokens || depth > deepestBrackets) throw new RangeError()
+  }
+}
+
+/** @throws RangeError for values that go deeper than `levels`, also for ones that hold themselves. */
+function requireShallow(value: unknown, levels: number): void {
+  if (typeof value !== 'object' || value === null) return
+  if (levels === 0) throw new RangeError()
+  for (const child of Object.values(value)) requireShallow(child, levels - 1)
+}
+
 /** What to tell when the YAML is made to exhaust its reader, or undefined for a bug of ours. */
 function exhaustion(error: unknown): string | undefined {
-  if (error instanceof RangeError) return 'is nested too deeply to be an experiment spec'
-  if (error instanceof ReferenceError && error.message.includes('alias'))
-    return 'repeats its anchors (&name, *name) too often to be an experiment spec; write the values out'
-  return undefined
+  if (error instanceof RangeError) return 'is too large or nested too deeply to be an experiment spec'
+  if (!(error instanceof ReferenceError)) return undefined
+  return error.message.startsWith('Unresolved alias')
+    ? printable(error.message)
+    : 'repeats its anchors (&name, *name) too often to be an experiment spec; write the values out'
 }
 
 function syntaxMessage(error: { code: string; message: string }): string {
@@ -80,7 +108,8 @@ function syntaxMessage(error: { code: string; message: string }): string {
     case 'BAD_ALIAS':
       return printable(error.message)
     default:
-      if (error.message.includes('call stack')) return 'is nested too deeply to be an experiment spec'
+      if (error.message.includes('call stack'))
+        return 'is too large or nested too deeply to be an experiment spec'
       return `${printable(error.message)}. Mend the YAML, mostly an indent, a colon or a quote`
   }
 }
@@ -136,8 +165,13 @@ export function readOverrides(overrides: readonly string[]): SpecSource {
 
 function overrideValue(key: string, text: string): unknown {
   try {
+    requireModest(text)
     const document = parseDocument(text, yamlOptions)
-    if (document.errors.length === 0 && document.warnings.length === 0) return document.toJS() ?? null
+    if (document.errors.length === 0 && document.warnings.length === 0) {
+      const value: unknown = document.toJS() ?? null
+      requireShallow(value, deepestKey)
+      return value
+    }
   } catch (error) {
     if (exhaustion(error) === undefined) throw error
   }
