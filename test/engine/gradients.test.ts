@@ -13,19 +13,23 @@ interface Case {
   epsilon?: number
 }
 
+function perAxis(kernel: number[], value: number | number[]): number[] {
+  return typeof value === 'number' ? kernel.map(() => value) : value
+}
+
 function convolutionCase(
   name: string,
   shape: number[],
   weight: number[],
-  stride: number,
-  padding: number,
+  stride: number | number[],
+  padding: number | number[],
 ): Case {
   const kernel = weight.slice(2)
   return {
     operation: 'convolution',
     name,
     inputs: [{ shape }, { shape: weight, kind: 'parameter' }],
-    attributes: { kernel, stride: kernel.map(() => stride), padding: kernel.map(() => padding) },
+    attributes: { kernel, stride: perAxis(kernel, stride), padding: perAxis(kernel, padding) },
     // Linear in each input, so a wide step costs nothing and drowns the rounding.
     epsilon: 1,
     tolerance: 2e-5,
@@ -45,10 +49,24 @@ const cases: Case[] = [
   convolutionCase('1x1 stride 2, odd size', [2, 3, 5, 3], [4, 3, 1, 1], 2, 0),
   convolutionCase('7x7 stride 2', [2, 2, 10, 9], [3, 2, 7, 7], 2, 3),
   convolutionCase('3x3x3 stride 2', [1, 2, 3, 4, 5], [2, 2, 3, 3, 3], 2, 1),
+  convolutionCase('3x3x3 stride 1, 2 and 2', [1, 2, 2, 5, 4], [2, 2, 3, 3, 3], [1, 2, 2], 1),
+  convolutionCase('1x1x1 stride 1, 2 and 2', [2, 3, 2, 5, 4], [2, 3, 1, 1, 1], [1, 2, 2], 0),
+  convolutionCase('5x7x7 stride 2', [1, 1, 3, 5, 6], [1, 1, 5, 7, 7], 2, [2, 3, 3]),
   {
     operation: 'batchNorm',
     name: 'of activations',
     inputs: [{ shape: [3, 2, 3, 3] }, { shape: [2], kind: 'parameter' }, { shape: [2], kind: 'parameter' }],
+    attributes: { epsilon: 1e-5 },
+    tolerance: 2e-4,
+  },
+  {
+    operation: 'batchNorm',
+    name: 'over time too',
+    inputs: [
+      { shape: [2, 2, 2, 2, 3] },
+      { shape: [2], kind: 'parameter' },
+      { shape: [2], kind: 'parameter' },
+    ],
     attributes: { epsilon: 1e-5 },
     tolerance: 2e-4,
   },
@@ -77,6 +95,19 @@ const cases: Case[] = [
     inputs: [{ shape: [2, 2, 7, 6], data: spread(random, 168) }],
     attributes: { kernel: [3, 3], stride: [2, 2], padding: [1, 1] },
     tolerance: 1e-4,
+  },
+  {
+    operation: 'maxPool',
+    name: '1x3x3 stride 2',
+    inputs: [{ shape: [1, 2, 3, 5, 6], data: spread(random, 180) }],
+    attributes: { kernel: [1, 3, 3], stride: [2, 2, 2], padding: [0, 1, 1] },
+    tolerance: 1e-4,
+  },
+  {
+    operation: 'globalAveragePool',
+    name: 'over time too',
+    inputs: [{ shape: [2, 3, 2, 3, 2] }],
+    tolerance: 2e-5,
   },
   { operation: 'globalAveragePool', name: 'to [N, C]', inputs: [{ shape: [2, 3, 4, 5] }], tolerance: 2e-5 },
   {
@@ -147,7 +178,7 @@ describe('gradient of', () => {
 })
 
 describe('convolution by winograd', () => {
-  const sizes: [spatial: number[], stride: number, batch: number][] = [
+  const sizes: [spatial: number[], stride: number | number[], batch: number][] = [
     [[56, 56], 1, 2],
     [[28, 20], 1, 3],
     [[40, 14], 1, 2],
@@ -157,12 +188,18 @@ describe('convolution by winograd', () => {
     [[15, 8], 2, 2],
     [[3, 8, 16], 1, 1],
     [[4, 9, 10], 2, 1],
+    [[4, 28, 20], [1, 2, 2], 2],
+    [[4, 7, 7], [1, 2, 2], 2],
+    [[4, 4, 4], 1, 2],
+    [[5, 14, 9], 1, 2],
+    [[1, 5, 6], [1, 2, 2], 3],
+    [[2, 7, 7], 1, 2],
   ]
   for (const [spatial, stride, batch] of sizes) {
-    it(`equals the plain one on ${spatial.join('x')} with stride ${stride}, also its gradients`, async () => {
+    it(`equals the plain one on ${spatial.join('x')} with stride ${String(stride)}, also its gradients`, async () => {
       const window = {
         kernel: spatial.map(() => 3),
-        stride: spatial.map(() => stride),
+        stride: perAxis(spatial, stride),
         padding: spatial.map(() => 1),
       }
       const inputs: CheckedInput[] = [

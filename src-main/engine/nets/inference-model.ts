@@ -14,6 +14,7 @@ export const batchNormEpsilon = 1e-5
  * The network for inference as a self-contained ONNX file of standard operators (operator set 17): the inputs of
  * `networkInputs`, output `fc_pred` [batch, classes] (logits), the batch axis dynamic and named `batch`, weights as
  * initializers.
+ * @param time `any` leaves the number of frames of a 3D network open, too; its weights serve every number.
  * @param metadata Written as the model's metadata properties, in the order given.
  * @throws KineoError `input` when `parameters` do not fit the network.
  */
@@ -21,6 +22,7 @@ export function buildInferenceModel(
   network: NetworkConfig,
   parameters: TensorMap,
   metadata: Record<string, string>,
+  time: 'fixed' | 'any' = 'fixed',
 ): Uint8Array {
   checkParameters(network, parameters)
   const graph = new GraphBuilder('ActionRecognitionNet')
@@ -61,7 +63,10 @@ export function buildInferenceModel(
   }
   const input = (stream: Stream): GraphValue => {
     const { name, shape } = networkInput(network, stream, 1)
-    return graph.input(name, ['batch', ...shape.slice(1)])
+    const [, channels = 1, ...sizes] = shape
+    const open =
+      time === 'any' && network.inputType === '3d' ? [`frames_${stream}`, ...sizes.slice(1)] : sizes
+    return graph.input(name, ['batch', channels, ...open])
   }
   graph.output(actionRecognitionNet(layers, input, network), outputName)
   return graph.build(metadata)

@@ -112,10 +112,13 @@ function windows(query: ShapeQuery, input: Shape, kernel: readonly number[]): Di
   const pads = ints(query, 'pads', Array<number>(2 * axes).fill(0))
   return kernel.map((taps, axis) => {
     const length = size(input, axis + 2)
-    if (typeof length !== 'number') throw misfit(query)
     const reach = (dilations[axis] ?? 1) * (taps - 1) + 1
-    const padded = length + (pads[axis] ?? 0) + (pads[axis + axes] ?? 0)
-    const count = Math.floor((padded - reach) / (strides[axis] ?? 1)) + 1
+    const excess = (pads[axis] ?? 0) + (pads[axis + axes] ?? 0) - reach
+    const step = strides[axis] ?? 1
+    // A size known only at run time becomes a formula, equal for equal windows.
+    if (typeof length !== 'number')
+      return excess === -1 && step === 1 ? length : `(${length}+${excess})/${step}+1`
+    const count = Math.floor((length + excess) / step) + 1
     if (count < 1) throw misfit(query)
     return count
   })

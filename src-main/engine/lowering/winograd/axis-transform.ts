@@ -1,4 +1,4 @@
-import { cookToom, singleOutput, stridedByPhase, type FastConvolution } from './cook-toom.ts'
+import { cookToom, oneByOne, singleOutput, stridedByPhase, type FastConvolution } from './cook-toom.ts'
 
 /**
  * The transforms of one spatial axis as matrices over the whole axis, so that neither slices nor padding are needed:
@@ -38,7 +38,7 @@ export interface InputAdjoint {
 
 /** How an axis is cut up. */
 export interface AxisCut {
-  /** Outputs a tile, 2 or 4: larger tiles need fewer products and more room for the transformed weights. */
+  /** Outputs a tile, 1, 2 or 4: larger tiles need fewer products and more room for the transformed weights. */
   tile: number
   /** Groups of tiles in the transform of the input; must divide the number of tiles. */
   segments: number
@@ -51,20 +51,29 @@ const padding = 1
 /** Rows of activations whose products take as long as writing and reading one transformed kernel; measured. */
 const kernelRows = 48
 
-/** Transforms for all axes, with the tile that makes the least work for so many samples. */
+/** A combination of tiles must save so much to be taken before one tile for all axes. */
+const worthwhile = 0.92
+
+/** Transforms for all axes, with the tiles that make the least work for so many samples. */
 export function chooseAxes(
   spatial: readonly number[],
   stride: readonly number[],
   batch: number,
 ): AxisTransform[] {
-  const choices = [2, 4].map((tile) => {
-    const axes = spatial.map((size, axis) => {
-      const step = stride[axis] ?? 1
-      return axisTransform(size, step, chooseCut(size, step, tile))
-    })
+  const ways = spatial.map((size, axis) => {
+    const step = stride[axis] ?? 1
+    return [1, 2, 4].map((tile) => ({ tile, axis: axisTransform(size, step, chooseCut(size, step, tile)) }))
+  })
+  const combinations = ways.reduce<(typeof ways)[number][]>(
+    (heads, next) => heads.flatMap((head) => next.map((way) => [...head, way])),
+    [[]],
+  )
+  const choices = combinations.map((combination) => {
+    const axes = combination.map((way) => way.axis)
     const points = axes.reduce((product, axis) => product * axis.points, 1)
     const tiles = axes.reduce((product, axis) => product * axis.segments * axis.tilesPerSegment, 1)
-    return { axes, work: points * (tiles * batch + kernelRows) }
+    const uniform = combination.every((way) => way.tile > 1 && way.tile === combination[0]?.tile)
+    return { axes, work: points * (tiles * batch + kernelRows) * (uniform ? worthwhile : 1) }
   })
   return choices.reduce((best, next) => (next.work < best.work ? next : best)).axes
 }
@@ -81,11 +90,7 @@ function chooseCut(inputSize: number, stride: number, tile: number): AxisCut {
 export function axisTransform(inputSize: number, stride: number, cut: AxisCut): AxisTransform {
   const outputSize = Math.ceil(inputSize / stride)
   const single = outputSize === 1
-  const fast = single
-    ? singleOutput(inputSize)
-    : stride === 1
-      ? cookToom(cut.tile, 3)
-      : stridedByPhase(cut.tile)
+  const fast = single ? singleOutput(inputSize) : fastConvolution(cut.tile, stride)
   const tile = single ? 1 : cut.tile
   const tiles = Math.ceil(outputSize / tile)
   const segments = single ? 1 : cut.segments
@@ -129,6 +134,11 @@ export function axisTransform(inputSize: number, stride: number, cut: AxisCut): 
     kernelMatrix: fast.kernel,
     adjoint: inputAdjoint(fast, inputSize, tiles, single ? 1 : cut.regions, start),
   }
+}
+
+function fastConvolution(tile: number, stride: number): FastConvolution {
+  if (tile === 1) return oneByOne()
+  return stride === 1 ? cookToom(tile, 3) : stridedByPhase(tile)
 }
 
 function inputAdjoint(

@@ -62,7 +62,13 @@ export function stridedByPhase(tile: number): FastConvolution {
   return { input, kernel, output, window }
 }
 
-/** One output: a product for each tap that meets one of `size` values; tap 1 meets the first. */
+/** Each output by itself, a product for each tap. */
+export function oneByOne(): FastConvolution {
+  const unit = [0, 1, 2].map((tap) => [0, 1, 2].map((k) => (k === tap ? 1 : 0)))
+  return { input: unit, kernel: unit, output: [[1, 1, 1]], window: 3 }
+}
+
+/** The only output of an axis: a product for each tap that meets one of `size` values; tap 1 meets the first. */
 export function singleOutput(size: number): FastConvolution {
   const taps = size > 1 ? [1, 2] : [1]
   const unit = (tap: number): number[] => Array.from({ length: 3 }, (_, k) => (k === tap ? 1 : 0))
