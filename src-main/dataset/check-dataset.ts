@@ -162,34 +162,35 @@ function unevenProblem(first: ImageSize, size: ImageSize, file: string): KineoEr
 
 /** Counts the images that are read otherwise than they stand. */
 class Conversions {
-  readonly #kinds = new Map<string, { count: number; example: string }>()
+  readonly #kinds = new Map<string, { kind: string; stream: Stream; count: number; example: string }>()
 
   count({ file, stream }: ListedImage, header: ImageHeader): void {
-    const folder = stream === 'rgb' ? 'colour' : 'flow'
     for (const kind of conversionsOf(header, stream)) {
-      const key = `${folder} images ${kind}`
-      const known = this.#kinds.get(key)
-      if (known === undefined) this.#kinds.set(key, { count: 1, example: file })
+      const known = this.#kinds.get(`${stream} ${kind}`)
+      if (known === undefined) this.#kinds.set(`${stream} ${kind}`, { kind, stream, count: 1, example: file })
       else known.count += 1
     }
   }
 
   notes(): string[] {
-    return [...this.#kinds].map(([kind, { count, example }]) => `${count} ${kind} (such as ${example})`)
+    return [...this.#kinds.values()].map(
+      ({ kind, stream, count, example }) =>
+        `${count} ${stream === 'rgb' ? 'colour' : 'flow'} ${count === 1 ? 'image' : 'images'} ${kind} (such as ${example})`,
+    )
   }
 }
 
 function conversionsOf({ color, alpha, depth, orientation }: ImageHeader, stream: Stream): string[] {
   const kinds: string[] = []
-  if (alpha) kinds.push('have an alpha channel, which is left out')
+  if (alpha) kinds.push('with an alpha channel, which is left out')
   if (stream === 'rgb') {
-    if (depth > 8) kinds.push(`have ${depth} bits and are read with 8`)
-    if (color === 'gray') kinds.push('are gray and are read as three equal channels')
-    if (color === 'palette') kinds.push('have a palette and are read as RGB')
-    if (color === 'cmyk') kinds.push('are CMYK and are read as RGB')
-    if (orientation !== 1) kinds.push('are turned upright as their EXIF orientation says')
+    if (depth > 8) kinds.push(`of ${depth} bits, read with 8`)
+    if (color === 'gray') kinds.push('in gray, read as three equal channels')
+    if (color === 'palette') kinds.push('with a palette, read as RGB')
+    if (color === 'cmyk') kinds.push('in CMYK, read as RGB')
+    if (orientation !== 1) kinds.push('with an EXIF orientation, turned upright')
   } else if (color !== 'gray') {
-    kinds.push('are stored in colour or with a palette and are read as gray')
+    kinds.push('stored in colour or with a palette, read as gray')
   }
   return kinds
 }

@@ -107,7 +107,7 @@ export function plainReason(message: string): string {
   if (/EACCES|EPERM/.test(line)) return 'reading it is not allowed'
   if (/EISDIR/.test(line)) return 'it is a folder'
   const damaged =
-    /premature end|unexpected end|truncated|read error|cut off|libspng read|not enough|corrupt|damaged/i
+    /premature end|unexpected end|truncated|read error|cut off|libspng read|not enough|corrupt|damaged|unknown error/i
   if (damaged.test(line)) return 'it is cut off or damaged'
   return line
 }

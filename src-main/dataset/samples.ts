@@ -1,12 +1,14 @@
 import { readdir, stat } from 'node:fs/promises'
-import { basename, join, resolve, sep } from 'node:path'
+import { join, resolve } from 'node:path'
 import { KineoError } from '../core/errors.ts'
 import type { ModelType } from '../core/streams.ts'
+import { isVideoFile } from '../core/video-file.ts'
 import { mapBounded } from './bounded.ts'
+import { countOf, isSystemEntry, listFrames, unreadableFolder, type FrameLists } from './frame-folders.ts'
 import { problemsError, type ReportNote } from './problems.ts'
 
-/** One video of a dataset in TAO's layout: a folder of frames. */
-export interface VideoSample {
+/** One video of a dataset in TAO's layout: a folder of frames. Flow image `v[i]` is the partner of `u[i]`. */
+export interface VideoSample extends FrameLists {
   /** Absolute path of the video's folder. */
   path: string
   /** Name of the video's folder. */
@@ -15,17 +17,11 @@ export interface VideoSample {
   label: string | null
   /** Index of its class in the label map, or null. */
   classIndex: number | null
-  /** Absolute paths of the colour frames in order; empty where only flow is looked at. */
-  rgb: string[]
-  /** Absolute paths of the horizontal flow images in order; empty where only colour is looked at. */
-  u: string[]
-  /** Absolute paths of the vertical flow images, the partner of `u[i]` at `i`. */
-  v: string[]
 }
 
-const imageName = /\.(png|jpe?g|bmp|gif|tiff?|webp)$/i
 /** readdir waits for the disk, not for the processor: enough in flight to keep a network share busy. */
 const foldersAtOnce = 32
+const streamFolders = new Set(['rgb', 'u', 'v'])
 
 /** Frames that `sample` offers to a network of `modelType`; for `joint` those that have colour and flow. */
 export function frameCount(sample: VideoSample, modelType: ModelType): number {
@@ -35,10 +31,10 @@ export function frameCount(sample: VideoSample, modelType: ModelType): number {
 
 /**
  * Lists `<root>/<class>/<video>/{rgb | u,v}` (tao-facts 2.1), sorted by class and video name where TAO takes the
- * file system's order. Entries that begin with a dot are skipped; files beside class or video folders and files
- * that are no images are left out with a note.
+ * file system's order. Entries that begin with a dot or are a system's own are skipped; files beside class or video
+ * folders, files that are no images, and classes without videos are told in notes.
  *
- * @param labelMap Class name to class index. A class without a folder is fine.
+ * @param labelMap Class name to class index.
  * @throws KineoError `input` when the root or every video is missing, a class is not in the label map, or a video has
  * no frames or u and v that do not pair; all unusable videos are told at once.
  */
@@ -49,19 +45,30 @@ export async function listDataset(
   onNote: ReportNote = () => {},
 ): Promise<VideoSample[]> {
   const folder = resolve(root)
-  const classNames = await subfolders(folder, 'dataset folder', onNote)
-  const unknown = classNames.filter((name) => !labelMap.has(name))
+  const classes = await entriesOf(folder, 'dataset folder')
+  const unknown = classes.folders.filter((name) => !labelMap.has(name))
   if (unknown.length > 0) throw unknownClass(folder, unknown, labelMap)
-  const perClass = await mapBounded(classNames, foldersAtOnce, (name) =>
-    subfolders(join(folder, name), 'class folder', onNote),
-  )
-  const videos = classNames.flatMap((label, i) => (perClass[i] ?? []).map((name) => ({ label, name })))
-  if (videos.length === 0) {
-    throw new KineoError('input', 'The dataset has no videos', {
-      where: folder,
-      remedy: 'It needs one folder for each class, with one folder for each video in it',
-    })
+  noteFiles(classes.files, 'dataset folder', folder, onNote)
+  const perClass = await mapBounded(classes.folders, foldersAtOnce, async (label) => ({
+    label,
+    ...(await entriesOf(join(folder, label), 'class folder')),
+  }))
+  const videos = perClass.flatMap(({ label, folders }) => folders.map((name) => ({ label, name })))
+  const files = perClass.flatMap((inside) => inside.files)
+  if (videos.length === 0) throw noVideos(folder, 'The dataset has no videos', [...classes.files, ...files])
+  for (const inside of perClass) {
+    const path = join(folder, inside.label)
+    if (inside.folders.length > 0 && inside.folders.every((name) => streamFolders.has(name))) {
+      throw new KineoError('input', 'A class folder has frames where its videos should be', {
+        where: path,
+        remedy: 'It needs one folder for each video, with rgb, u and v in it',
+      })
+    }
+    noteFiles(inside.files, 'class folder', path, onNote)
   }
+  const filled = new Set(videos.map(({ label }) => label))
+  const missing = [...labelMap.keys()].filter((label) => !filled.has(label))
+  if (missing.length > 0) onNote(withoutVideos(folder, missing))
   return readVideos(
     videos.map(({ label, name }) => ({
       path: join(folder, label, name),
@@ -85,42 +92,36 @@ export async function listVideos(
   onNote: ReportNote = () => {},
 ): Promise<VideoSample[]> {
   const folder = resolve(classFolder)
-  const names = await subfolders(folder, 'folder of videos', onNote)
-  if (names.length === 0) {
-    throw new KineoError('input', 'The folder has no videos', {
-      where: folder,
-      remedy: 'It needs one folder of frames for each video',
-    })
-  }
+  const { folders, files } = await entriesOf(folder, 'folder of videos')
+  if (folders.length === 0) throw noVideos(folder, 'The folder has no videos', files)
+  // Whoever lists prepared videos may take video files beside them by itself.
+  noteFiles(
+    files.filter((name) => !isVideoFile(name)),
+    'folder of videos',
+    folder,
+    onNote,
+  )
   return readVideos(
-    names.map((name) => ({ path: join(folder, name), name, label: null, classIndex: null })),
+    folders.map((name) => ({ path: join(folder, name), name, label: null, classIndex: null })),
     modelType,
     onNote,
   )
 }
 
-type FoundVideo = Pick<VideoSample, 'path' | 'name' | 'label' | 'classIndex'>
-
 async function readVideos(
-  videos: FoundVideo[],
+  videos: Omit<VideoSample, keyof FrameLists>[],
   modelType: ModelType,
   onNote: ReportNote,
 ): Promise<VideoSample[]> {
-  const problems: KineoError[] = []
-  const samples = await mapBounded(videos, foldersAtOnce, async (video): Promise<VideoSample | null> => {
+  const found = await mapBounded(videos, foldersAtOnce, async (video): Promise<VideoSample | KineoError> => {
     try {
-      const rgb = modelType === 'of' ? [] : await frames(join(video.path, 'rgb'), onNote)
-      if (modelType === 'rgb') return { ...video, rgb, u: [], v: [] }
-      const u = await frames(join(video.path, 'u'), onNote)
-      const v = await frames(join(video.path, 'v'), onNote)
-      checkPairs(video.path, u, v)
-      return { ...video, rgb, u, v }
+      return { ...video, ...(await listFrames(video.path, modelType, onNote)) }
     } catch (error) {
-      if (!(error instanceof KineoError)) throw error
-      problems.push(error)
-      return null
+      if (error instanceof KineoError) return error
+      throw error
     }
   })
+  const problems = found.filter((video) => video instanceof KineoError)
   if (problems.length > 0) {
     throw problemsError(
       problems,
@@ -128,90 +129,48 @@ async function readVideos(
       'Prepare them again with `kineo preprocess`, or remove their folders',
     )
   }
-  return samples.filter((sample) => sample !== null)
+  return found.filter((video): video is VideoSample => !(video instanceof KineoError))
 }
 
-/** Names of the folders in `folder` (links to folders too), sorted, without dot entries. */
-async function subfolders(folder: string, kind: string, onNote: ReportNote): Promise<string[]> {
-  const entries = await reading(readdir(folder, { withFileTypes: true }), folder, kind)
-  const names: string[] = []
+/** Names of the folders in `folder` (links to folders too) and of the files, sorted, without what is to be skipped. */
+async function entriesOf(folder: string, kind: string): Promise<{ folders: string[]; files: string[] }> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+    throw unreadableFolder(folder, kind, error)
+  })
+  const folders: string[] = []
   const files: string[] = []
   for (const entry of entries) {
-    if (entry.name.startsWith('.')) continue
+    if (isSystemEntry(entry.name)) continue
     const isFolder =
       entry.isDirectory() ||
       (entry.isSymbolicLink() &&
         (await stat(join(folder, entry.name)).catch(() => null))?.isDirectory() === true)
-    ;(isFolder ? names : files).push(entry.name)
+    ;(isFolder ? folders : files).push(entry.name)
   }
-  if (files.length > 0) onNote(`Ignored ${countOf(files, 'file')} in the ${kind} ${folder}`)
-  return names.sort()
+  return { folders: folders.sort(), files: files.sort() }
 }
 
-/** Absolute paths of the images in `folder`, in order. */
-async function frames(folder: string, onNote: ReportNote): Promise<string[]> {
-  const all = (await reading(readdir(folder), folder, 'folder of frames')).filter(
-    (name) => !name.startsWith('.'),
-  )
-  const images = all.filter((name) => imageName.test(name))
-  if (images.length === 0) {
-    throw new KineoError('input', 'A video has no frames', {
-      where: folder,
-      remedy: 'Prepare it again with `kineo preprocess`, or remove its folder',
-    })
-  }
-  if (images.length < all.length) {
-    onNote(
-      `Ignored ${countOf(
-        all.filter((name) => !imageName.test(name)),
-        'file',
-      )} that are no images in ${folder}`,
-    )
-  }
-  // Concatenated, so that a hundred frames share the text of their folder until one is opened.
-  return sortFrameNames(images).map((name) => `${folder}${sep}${name}`)
+function noteFiles(files: readonly string[], kind: string, folder: string, onNote: ReportNote): void {
+  if (files.length === 0) return
+  const hint = files.some(isVideoFile) ? '; videos have to be prepared with `kineo preprocess` first' : ''
+  onNote(`Ignored ${countOf(files, 'file')} in the ${kind} ${folder}${hint}`)
 }
 
-/** Waits for the reading of a folder; a folder that is missing or unreadable is told as what it is for. */
-async function reading<T>(entries: Promise<T>, folder: string, kind: string): Promise<T> {
-  try {
-    return await entries
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    const reason: Record<string, string> = { ENOENT: 'is missing', ENOTDIR: 'is not a folder' }
-    const what = reason[String(code)] ?? `cannot be read (${String(code)})`
-    throw new KineoError('input', `The ${kind} ${what}`, { where: folder, cause: error })
-  }
+function withoutVideos(folder: string, missing: readonly string[]): string {
+  const names = missing.map((name) => `"${name}"`).join(', ')
+  const kind = missing.length === 1 ? `The class ${names} has` : `The classes ${names} have`
+  return `${kind} no videos in ${folder}: add ${missing.length === 1 ? 'its folder' : 'their folders'}, or take ${missing.length === 1 ? 'it' : 'them'} out of label_map`
 }
 
-/**
- * Frame names in the order of time: sorted as text, as TAO does. Names of unequal length are sorted by their last number first,
- * where text would put `10.png` before `2.png` and so break the order of time.
- */
-export function sortFrameNames(names: readonly string[]): string[] {
-  const length = names[0]?.length ?? 0
-  if (names.every((name) => name.length === length)) return names.toSorted()
-  const numbered = names.map((name) => ({ name, number: Number(/(\d+)\D*$/.exec(name)?.[1] ?? NaN) }))
-  if (numbered.some(({ number }) => Number.isNaN(number))) return names.toSorted()
-  numbered.sort((a, b) => a.number - b.number || (a.name < b.name ? -1 : 1))
-  return numbered.map(({ name }) => name)
-}
-
-function checkPairs(path: string, u: string[], v: string[]): void {
-  if (u.length !== v.length) {
-    throw new KineoError('input', `A video has ${u.length} images in u and ${v.length} in v`, {
-      where: path,
-      remedy: 'Prepare it again with `kineo preprocess`',
-    })
-  }
-  const stem = (file: string): string => basename(file).replace(imageName, '')
-  const odd = u.findIndex((file, i) => stem(file) !== stem(v[i] ?? ''))
-  if (odd >= 0) {
-    throw new KineoError('input', `The flow images of a video do not pair: ${basename(u[odd] ?? '')} in u`, {
-      where: `${path} (${basename(v[odd] ?? '')} in v)`,
-      remedy: 'Prepare it again with `kineo preprocess`',
-    })
-  }
+function noVideos(folder: string, what: string, files: readonly string[]): KineoError {
+  return new KineoError('input', what, {
+    where: folder,
+    remedy: files.some(isVideoFile)
+      ? 'It holds video files; make folders of frames of them with `kineo preprocess`'
+      : what.includes('dataset')
+        ? 'It needs one folder for each class, with one folder for each video in it'
+        : 'It needs one folder of frames for each video',
+  })
 }
 
 function unknownClass(folder: string, unknown: string[], labelMap: ReadonlyMap<string, number>): KineoError {
@@ -222,17 +181,11 @@ function unknownClass(folder: string, unknown: string[], labelMap: ReadonlyMap<s
       ? `The class ${listed} is not in the label map`
       : `The classes ${listed} are not in the label map`
   const split = ['train', 'val', 'test'].find((name) => unknown.includes(name))
-  return new KineoError('input', what, {
-    where: folder,
-    remedy:
-      split === undefined
-        ? `The label map has: ${classes}. Add the class or remove the folder`
-        : `Point to the folder that holds the classes, such as ${join(folder, split)}`,
-  })
-}
-
-function countOf(names: string[], noun: string): string {
-  return names.length === 1
-    ? `1 ${noun} (${names[0] ?? ''})`
-    : `${names.length} ${noun}s (${names[0] ?? ''}, ...)`
+  const remedy =
+    split !== undefined
+      ? `Point to the folder that holds the classes, such as ${join(folder, split)}`
+      : unknown.some((name) => streamFolders.has(name))
+        ? 'This is the folder of one video; point to the folder that holds the classes'
+        : `The label map has: ${classes}. Add the class or remove the folder`
+  return new KineoError('input', what, { where: folder, remedy })
 }
