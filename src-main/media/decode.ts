@@ -80,7 +80,9 @@ export async function* decodeFrames(
 
 async function judgeEnd(end: FfmpegEnd, frames: number, path: string, options: DecodeOptions): Promise<void> {
   // Without the address of the decoder, which says nothing to people.
-  const complaint = end.messages.at(-1)?.replace(/^\[(\w+)[^\]]* @ 0x[0-9a-f]+\]/, '$1:') ?? end.failure
+  const complaint =
+    end.messages.findLast((line) => !isHarmless(line))?.replace(/^\[(\w+)[^\]]* @ 0x[0-9a-f]+\]/, '$1:') ??
+    end.failure
   if (frames > 0) {
     if (complaint !== null) options.onDamage?.(complaint)
     return
@@ -98,6 +100,14 @@ async function judgeEnd(end: FfmpegEnd, frames: number, path: string, options: D
   }
   if (complaint !== null) throw await unreadable(path, complaint)
   throw new KineoError('input', 'The video holds no frame', { where: path })
+}
+
+/**
+ * ffmpeg complains of frames of equal or falling times, which cut and joined files have, but writes them to a pipe all the
+ * same: nothing there has times.
+ */
+function isHarmless(line: string): boolean {
+  return /^\[image2pipe @ .* non monotonically increasing dts|^Last message repeated/.test(line)
 }
 
 function filters({ maxSide, fps }: DecodeOptions): string[] {

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import { KineoError } from '../core/errors.ts'
+import { describeError, KineoError } from '../core/errors.ts'
+import { FileLock } from '../core/file-lock.ts'
 
 /** What was decided for a whole dataset and changes its images. */
 export interface ImageOptions {
@@ -38,30 +39,74 @@ const manifest = z.object({
 export type ClipManifest = z.infer<typeof manifest>
 
 const manifestName = '.kineo.json'
-/** Clips under way; gone when the last of them is whole. */
+/** Clips under way and the lock; gone when the last of them is whole. */
 const workshopName = '.kineo-partial'
+const lockName = 'lock'
 
-/** The folder of a dataset, as a place where whole clips appear and disappear at once. */
+/**
+ * The folder of a dataset, as a place where whole clips appear and disappear at once. One process at a time has it open:
+ * two would take each other's unfinished clips for leftovers.
+ */
 export class DatasetFolder {
   readonly path: string
   readonly #madeHere: string[]
+  readonly #lock: FileLock | null
   #lastChange = Promise.resolve()
 
-  private constructor(path: string, madeHere: string[]) {
+  private constructor(path: string, madeHere: string[], lock: FileLock | null) {
     this.path = path
     this.#madeHere = madeHere
+    this.#lock = lock
   }
 
-  /** @throws KineoError `output` when the folder cannot be made. */
-  static async open(path: string): Promise<DatasetFolder> {
+  /**
+   * Opens the folder, made when missing, and removes what a killed run left unfinished in it.
+   *
+   * @param onLine Told when the file system knows no locks, as some network shares do; the work can be done all the same.
+   * @throws KineoError `output` when the folder cannot be made, or another Kineo writes into it.
+   */
+  static async open(path: string, onLine?: (line: string) => void): Promise<DatasetFolder> {
     const madeHere: string[] = []
     for (let folder = path; !existsSync(folder); folder = dirname(folder)) madeHere.push(folder)
+    const workshop = join(path, workshopName)
     try {
-      await mkdir(join(path, workshopName), { recursive: true })
+      await mkdir(workshop, { recursive: true })
     } catch (cause) {
-      throw new KineoError('output', 'Cannot make the folder of the dataset', { where: path, cause })
+      throw new KineoError('output', `Cannot make the folder of the dataset${systemReason(cause)}`, {
+        where: path,
+        remedy: 'Choose another folder with --out',
+        cause,
+      })
     }
-    return new DatasetFolder(path, madeHere)
+    const lock = await takeLock(workshop, onLine)
+    for (const name of await readdir(workshop)) {
+      if (name !== lockName) await rm(join(workshop, name), { recursive: true, force: true })
+    }
+    return new DatasetFolder(path, madeHere, lock)
+  }
+
+  /**
+   * @param places Clips that are to be made.
+   * @throws KineoError `output` when something that Kineo did not make stands where one of them belongs.
+   */
+  async requireFree(places: readonly string[]): Promise<void> {
+    for (const place of places) {
+      const parts = place.split('/')
+      for (const depth of parts.keys()) {
+        const above = join(this.path, ...parts.slice(0, depth + 1))
+        const info = await stat(above).catch(() => null)
+        if (info === null) break
+        if (!info.isDirectory()) throw inTheWay('file', above)
+        if (depth < parts.length - 1 && existsSync(join(above, manifestName))) {
+          throw new KineoError('output', 'There is a clip where the folder of a class belongs', {
+            where: above,
+            remedy: 'Remove it, or choose another folder with --out',
+          })
+        }
+      }
+      const target = join(this.path, place)
+      if (existsSync(target) && !(await this.manifest(place))) throw inTheWay('folder', target)
+    }
   }
 
   /** Every clip that Kineo made here, by its place (`train/wave/anna_01`). */
@@ -127,12 +172,7 @@ export class DatasetFolder {
   async #put(folder: string, place: string): Promise<void> {
     const target = join(this.path, place)
     if (existsSync(target)) {
-      if (!(await this.manifest(place))) {
-        throw new KineoError('output', 'There is a folder in the way that Kineo did not make', {
-          where: target,
-          remedy: 'Move it away, or choose another --out',
-        })
-      }
+      if (!(await this.manifest(place))) throw inTheWay('folder', target)
       await this.#takeAway(place)
     }
     await mkdir(dirname(target), { recursive: true })
@@ -153,11 +193,64 @@ export class DatasetFolder {
 
   /** Removes what is not whole, and the folder itself when this run made it and nothing is in it. */
   async close(): Promise<void> {
-    await rm(join(this.path, workshopName), { recursive: true, force: true })
+    const workshop = join(this.path, workshopName)
+    // While the lock is held, so that nobody can have taken it in between; Windows removes no file that is in use.
+    const held = await rm(workshop, { recursive: true, force: true }).catch(() => 'held')
+    this.#lock?.release()
+    if (held === 'held') await rm(workshop, { recursive: true, force: true }).catch(() => undefined)
     for (const folder of this.#madeHere) {
       if (!(await removeIfEmpty(folder))) return
     }
   }
+}
+
+/** @returns null where the file system knows no locks. */
+async function takeLock(workshop: string, onLine?: (line: string) => void): Promise<FileLock | null> {
+  const path = join(workshop, lockName)
+  let lock: FileLock | null
+  try {
+    lock = FileLock.tryAcquire(path, 0)
+  } catch {
+    onLine?.(`${dirname(workshop)} cannot be locked: make sure that no other Kineo writes there.`)
+    return null
+  }
+  if (lock === null) {
+    throw new KineoError('output', 'Another Kineo is writing clips into this folder', {
+      where: dirname(workshop),
+      remedy: 'Wait until it is done, or choose another folder with --out',
+    })
+  }
+  if (existsSync(path)) return lock
+  // The one before removed the file after we had opened it and before we had it locked: that lock keeps nobody out.
+  lock.release()
+  await mkdir(workshop, { recursive: true })
+  return takeLock(workshop, onLine)
+}
+
+function inTheWay(what: 'file' | 'folder', where: string): KineoError {
+  return new KineoError('output', `There is a ${what} in the way that Kineo did not make`, {
+    where,
+    remedy: 'Move it away, or choose another --out',
+  })
+}
+
+/** What the operating system says, such as ` (permission denied)`, or nothing. */
+export function systemReason(error: unknown): string {
+  const said = error instanceof Error ? /^E[A-Z0-9]+: ([^,]+)/.exec(error.message)?.[1] : undefined
+  return said === undefined ? '' : ` (${said})`
+}
+
+/** A full disk or a folder that may not be written concerns all clips. */
+export function outputError(error: unknown, output: string): unknown {
+  if (error instanceof KineoError || !(error instanceof Error)) return error
+  const full = /ENOSPC|no space left/i.test(error.message)
+  const denied = /EACCES|EPERM|EROFS|permission denied|read-only/i.test(error.message)
+  if (!full && !denied) return error
+  return new KineoError('output', full ? 'The disk is full' : 'The dataset may not be written', {
+    where: output,
+    remedy: full ? 'Make room and start again: whole clips are kept' : 'Check the permissions of the folder',
+    cause: describeError(error),
+  })
 }
 
 function removeIfEmpty(folder: string): Promise<boolean> {

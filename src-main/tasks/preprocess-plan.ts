@@ -29,6 +29,8 @@ interface Found {
 
 /** Names of the folder beside train/ that is for validation; the first that is there is taken. */
 export const validationNames = ['val', 'valid', 'validation', 'test']
+/** Most bytes of the name of a folder. */
+const longestName = 255
 /** Sound is taken for a video that lost its picture: it is reported instead of passed over. */
 const soundExtensions = new Set('.aac .flac .m4a .mp3 .ogg .opus .wav .wma'.split(' '))
 
@@ -49,6 +51,9 @@ export async function planClips(
   const info = await stat(root).catch((cause: unknown) => {
     throw new KineoError('input', 'There is no such file or folder', { where: input, cause })
   })
+  if (!info.isDirectory() && !info.isFile()) {
+    throw new KineoError('input', 'The input is neither a file nor a folder', { where: input })
+  }
   const plan: Plan = { clips: [], ignored: [], notes: [] }
   const found = info.isDirectory() ? await findVideos(root, plan) : [unlabelled(root)]
   if (found.length === 0) {
@@ -70,7 +75,7 @@ function unlabelled(source: string): Found {
 }
 
 async function findVideos(root: string, plan: Plan): Promise<Found[]> {
-  const { folders, files } = await list(root)
+  const { folders, files } = await list(root, plan)
   const train = folders.find((name) => name.toLowerCase() === 'train')
   if (train !== undefined && !(await holdsVideos(join(root, train)))) {
     const found = await findClasses(join(root, train), 'train', plan)
@@ -95,8 +100,12 @@ async function findClasses(folder: string, split: Found['split'], plan: Plan): P
   const found: Found[] = []
   for (const className of (await list(folder)).folders) {
     const path = join(folder, className)
-    const { files } = await list(path)
-    found.push(...candidates(path, files, plan).map((source) => ({ source, split, className })))
+    const { folders, files } = await list(path, plan)
+    const videos = candidates(path, files, plan)
+    if (videos.length > 0 && folders.length > 0) {
+      plan.notes.push(`Left out, being folders within class ${className}: ${folders.join(', ')}`)
+    }
+    found.push(...videos.map((source) => ({ source, split, className })))
   }
   return found
 }
@@ -112,8 +121,11 @@ async function holdsVideos(folder: string): Promise<boolean> {
   return (await list(folder)).files.some((name) => isVideoFile(name))
 }
 
-/** Folders and files of a folder by name; hidden ones are passed over, links are followed. */
-async function list(folder: string): Promise<{ folders: string[]; files: string[] }> {
+/**
+ * Folders and files of a folder by name; hidden ones are passed over, links are followed. A link to nothing counts as a
+ * file, which is found out later; what is no file at all (a pipe would be read forever) goes to the ignored ones of `plan`.
+ */
+async function list(folder: string, plan?: Plan): Promise<{ folders: string[]; files: string[] }> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
     throw new KineoError('input', 'The folder cannot be read', { where: folder, cause })
   })
@@ -123,7 +135,8 @@ async function list(folder: string): Promise<{ folders: string[]; files: string[
     if (entry.name.startsWith('.')) continue
     const target = entry.isSymbolicLink() ? await stat(join(folder, entry.name)).catch(() => null) : entry
     if (target?.isDirectory()) folders.push(entry.name)
-    else files.push(entry.name)
+    else if (target?.isFile() ?? true) files.push(entry.name)
+    else plan?.ignored.push(join(folder, entry.name))
   }
   return { folders, files }
 }
@@ -156,12 +169,21 @@ function nameClips(found: readonly Found[]): PlannedClip[] {
   return found.map((clip) => {
     const stem = stemOf(clip.source)
     const alone = wanted.get(placeOf(clip, stem).toLowerCase()) === 1
-    const name = alone ? stem : `${stem}_${extname(clip.source).slice(1)}`
-    let place = placeOf(clip, name)
-    for (let number = 2; taken.has(place.toLowerCase()); number++) place = placeOf(clip, `${name}_${number}`)
+    const ending = alone ? '' : `_${extname(clip.source).slice(1)}`
+    let place = placeOf(clip, withEnding(stem, ending))
+    for (let number = 2; taken.has(place.toLowerCase()); number++) {
+      place = placeOf(clip, withEnding(stem, `${ending}_${number}`))
+    }
     taken.add(place.toLowerCase())
     return { source: clip.source, place }
   })
+}
+
+/** `stem` with `ending` behind it, the stem cut where the name would be longer than file systems allow. */
+function withEnding(stem: string, ending: string): string {
+  const characters = [...stem]
+  while (Buffer.byteLength(characters.join('') + ending) > longestName) characters.pop()
+  return characters.join('') + ending
 }
 
 function stemOf(path: string): string {
@@ -172,9 +194,7 @@ function stemOf(path: string): string {
 export async function requireApart(input: string, output: string): Promise<void> {
   const [from, to] = [await realPath(resolve(input)), await realPath(resolve(output))]
   const way = relative(from, to)
-  // On Windows the way to another drive is absolute.
-  const outside = way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way)
-  if (!outside) {
+  if (isWithin(from, to)) {
     throw new KineoError(
       'usage',
       way === '' ? 'Input and output are the same' : 'The output lies in the input',
@@ -183,6 +203,32 @@ export async function requireApart(input: string, output: string): Promise<void>
         remedy: 'Choose a folder outside of the input with --out',
       },
     )
+  }
+}
+
+/** Whether `path` is `folder` or lies in it; both absolute. */
+export function isWithin(folder: string, path: string): boolean {
+  const way = relative(folder, path)
+  // On Windows the way to another drive is absolute.
+  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
+}
+
+/**
+ * @throws KineoError `usage` when a clip would be written among the videos: `videos/wave/a.mp4` of the input `videos`
+ *   stays untouched even if the output is the folder around it and a class has the name of the input.
+ */
+export async function requireClear(
+  clips: readonly PlannedClip[],
+  input: string,
+  output: string,
+): Promise<void> {
+  const [from, to] = [await realPath(resolve(input)), await realPath(resolve(output))]
+  const within = clips.find(({ place }) => isWithin(from, join(to, place)))
+  if (within) {
+    throw new KineoError('usage', 'A clip would come to lie among the videos of the input', {
+      where: join(output, within.place),
+      remedy: 'Choose another folder with --out',
+    })
   }
 }
 

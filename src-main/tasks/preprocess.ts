@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
-import { isAbsolute, relative, resolve, sep } from 'node:path'
-import { stat } from 'node:fs/promises'
-import { CancelledError, describeError, isCancelled, KineoError, throwIfCancelled } from '../core/errors.ts'
+import { resolve } from 'node:path'
+import { realpath, stat } from 'node:fs/promises'
+import { CancelledError, isCancelled, KineoError, throwIfCancelled } from '../core/errors.ts'
 import { RemainingTime } from '../core/progress.ts'
 import { ClipWriter } from '../dataset/clip-writer.ts'
 import { contentHash } from '../dataset/set-aside.ts'
@@ -9,8 +9,22 @@ import { FlowPool } from '../flow/index.ts'
 import { decodeFrames, mediaTools, probe } from '../media/index.ts'
 import { FlowWriting } from './flow-writing.ts'
 import type { TaskHooks } from './hooks.ts'
-import { DatasetFolder, isUnchanged, type ClipManifest, type ImageOptions } from './prepared-clip.ts'
-import { count, planClips, requireApart, type PlannedClip } from './preprocess-plan.ts'
+import {
+  DatasetFolder,
+  isUnchanged,
+  outputError,
+  systemReason,
+  type ClipManifest,
+  type ImageOptions,
+} from './prepared-clip.ts'
+import {
+  count,
+  isWithin,
+  planClips,
+  requireApart,
+  requireClear,
+  type PlannedClip,
+} from './preprocess-plan.ts'
 
 export interface PreprocessOptions {
   /** One video, a folder of class-named folders of videos, or the same with train/ and val/ above. */
@@ -84,6 +98,7 @@ export async function preprocess(
   await requireApart(options.input, options.output)
   const { valFraction = null, seed } = options
   const plan = await planClips(options.input, valFraction, seed, hooks.signal)
+  await requireClear(plan.clips, options.input, options.output)
   for (const note of plan.notes) hooks.onLine?.(note)
   const report = await prepareClips(plan.clips, options, hooks)
   return { ...report, ignored: plan.ignored }
@@ -97,10 +112,11 @@ export async function prepareClips(
 ): Promise<PreprocessReport> {
   await mediaTools()
   const started = performance.now()
-  const folder = await DatasetFolder.open(resolve(options.output))
+  const folder = await DatasetFolder.open(resolve(options.output), hooks.onLine)
   const workers = options.workers ?? availableParallelism()
   const pool = new FlowPool(workers)
   try {
+    await folder.requireFree(clips.map(({ place }) => place))
     const run = new Run(clips, options, hooks, folder, pool, await stale(folder, clips, options.input))
     const outcomes = await run.all(Math.min(workers, clips.length))
     const having = (status: ClipOutcome['status']): number =>
@@ -121,7 +137,11 @@ export async function prepareClips(
   }
 }
 
-function checkOptions({ maxSide, fps, workers, valFraction, seed }: PreprocessOptions): void {
+function checkOptions(options: PreprocessOptions): void {
+  const { input, output, maxSide, fps, workers, valFraction, seed } = options
+  if (input === '' || output === '') {
+    throw new KineoError('usage', `The name of the ${input === '' ? 'input' : 'output'} is empty`)
+  }
   const wrong = (option: string, rule: string): never => {
     throw new KineoError('usage', `${option} must be ${rule}`)
   }
@@ -143,12 +163,9 @@ async function stale(
 ): Promise<Map<string, ClipManifest>> {
   const places = new Set(clips.map(({ place }) => place))
   const manifests = [...(await folder.manifests())]
-  return new Map(manifests.filter(([place, { source }]) => !places.has(place) && isWithin(input, source)))
-}
-
-function isWithin(folder: string, path: string): boolean {
-  const way = relative(resolve(folder), path)
-  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
+  return new Map(
+    manifests.filter(([place, { source }]) => !places.has(place) && isWithin(resolve(input), source)),
+  )
 }
 
 /** One run over the planned clips. */
@@ -246,9 +263,16 @@ class Run {
     try {
       const hash = await contentHash(source, this.#signal).catch((cause: unknown) => {
         throwIfCancelled(this.#signal)
-        throw new KineoError('input', 'Cannot read the file', { where: source, cause })
+        throw new KineoError('input', `Cannot read the file${systemReason(cause)}`, { where: source, cause })
       })
       const known = await this.#find(clip, hash)
+      const other = known ? null : await this.#otherVideo(clip)
+      if (other !== null) {
+        return failed(
+          clip,
+          `The dataset has a clip of this name already, from ${other}. Rename one of the two`,
+        )
+      }
       const its = known ?? (await this.#make(clip, hash, size))
       const { frames, width, height, warning } = its
       return {
@@ -270,8 +294,16 @@ class Run {
         error.message,
         error.remedy ? { remedy: error.remedy } : {},
       ).describe()
-      return { source, place, status: 'failed', frames: 0, width: 0, height: 0, warning: null, reason }
+      return failed(clip, reason)
     }
+  }
+
+  /** A video outside of the input, still there, whose clip has the place of this one; null mostly. */
+  async #otherVideo({ source, place }: PlannedClip): Promise<string | null> {
+    const other = (await this.#folder.manifest(place))?.source ?? source
+    if (other === source || isWithin(resolve(this.#options.input), other)) return null
+    const [its, own] = await Promise.all([other, source].map((path) => realpath(path).catch(() => null)))
+    return its === null || its === own ? null : other
   }
 
   /** The clip as it stands in the dataset, moved to its place if need be; null when it has to be made. */
@@ -359,15 +391,6 @@ class Run {
   }
 }
 
-/** A full disk or a folder that may not be written concerns all clips. */
-function outputError(error: unknown, output: string): unknown {
-  if (error instanceof KineoError || !(error instanceof Error)) return error
-  const full = /ENOSPC|no space left/i.test(error.message)
-  const denied = /EACCES|EPERM|EROFS|permission denied|read-only/i.test(error.message)
-  if (!full && !denied) return error
-  return new KineoError('output', full ? 'The disk is full' : 'The dataset may not be written', {
-    where: output,
-    remedy: full ? 'Make room and start again: whole clips are kept' : 'Check the permissions of the folder',
-    cause: describeError(error),
-  })
+function failed({ source, place }: PlannedClip, reason: string): ClipOutcome {
+  return { source, place, status: 'failed', frames: 0, width: 0, height: 0, warning: null, reason }
 }

@@ -103,6 +103,21 @@ describe('decoding', () => {
     expect(new Set(frames.map(({ rgb }) => Buffer.from(rgb).toString('base64'))).size).toBe(20)
   })
 
+  it('gives every frame of a file whose times stand still or go back, without calling it damaged', async () => {
+    const { fpsMode } = await speaksNewOptions()
+    const times = { still: 'floor(N/3)*3', back: 'if(lt(N,15),N,N-10)' }
+    for (const [name, time] of Object.entries(times)) {
+      await ffmpeg(
+        ...['-f', 'lavfi', '-i', 'testsrc2=s=64x48:rate=10:duration=3', '-vf', `setpts='(${time})*0.1/TB'`],
+        ...(fpsMode ? ['-fps_mode', 'passthrough'] : ['-vsync', '0']),
+        ...['-c:v', 'ffv1', '-f', 'nut', at(`${name}.nut`)],
+      )
+      const complaints: string[] = []
+      const frames = await decodeAll(at(`${name}.nut`), { onDamage: (text) => complaints.push(text) })
+      expect({ name, frames: frames.length, complaints }).toEqual({ name, frames: 30, complaints: [] })
+    }
+  })
+
   it('resamples to a frame rate when asked to', async () => {
     await makeVideo(at('steady.mp4'), { frames: 40, rate: 20 })
     expect(await decodeAll(at('steady.mp4'), { fps: 5 })).toHaveLength(10)

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import {
   copyFile,
@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { CancelledError } from '../../src-main/core/errors.ts'
 import { flowToGray, OpticalFlow, rgbToGray } from '../../src-main/flow/index.ts'
 import { decodeFrames } from '../../src-main/media/index.ts'
@@ -24,6 +24,7 @@ import { preprocess, type PreprocessOptions, type PreprocessReport } from '../..
 import { planClips } from '../../src-main/tasks/preprocess-plan.ts'
 import { makeSound, makeVideo } from './make-video.ts'
 
+const launcher = fileURLToPath(new URL('../../src-main/cli/kineo.mjs', import.meta.url))
 let store: string
 let folder: string
 let input: string
@@ -142,6 +143,33 @@ describe('the layout of the dataset', () => {
     expect(report.clips.map(({ frames }) => frames).sort()).toEqual([3, 4])
   })
 
+  it('finds a name for every clip, also where two would share one that is as long as names may be', async () => {
+    const long = 'é'.repeat(125)
+    await put(`wave/${long}.mp4`)
+    await put(`wave/${long}.avi`, 'again')
+    await put('wave/b.mp4', 1)
+    await put('wave/B.MP4', 2)
+    await put('wave/b_mp4.mp4', 3)
+    const report = await make()
+    expect(report).toMatchObject({ written: 5, failed: 0 })
+    expect(await readdir(join(output, 'wave'))).toHaveLength(5)
+  })
+
+  it('says what it leaves out: folders within a class, and what is no file', async (context) => {
+    await put('wave/a.mp4')
+    await put('wave/take 2/b.mp4', 1)
+    const pipe = join(input, 'wave/pipe.mp4')
+    if (spawnSync('mkfifo', [pipe]).status !== 0) {
+      console.log('skipped: no named pipes here')
+      context.skip('no named pipes')
+    }
+    const notes: string[] = []
+    const report = await make({}, { onLine: (text: string) => notes.push(text) })
+    expect(report).toMatchObject({ written: 1, failed: 0, ignored: [pipe] })
+    expect(notes).toEqual(['Left out, being folders within class wave: take 2'])
+    await expect(make({ input: pipe })).rejects.toMatchObject({ code: 'input' })
+  })
+
   it('scales, resamples and leaves flow out as asked', async () => {
     await put('wave/a.mp4', 4)
     const report = await make({ maxSide: 32, fps: 5 })
@@ -238,8 +266,36 @@ describe('a second run', () => {
     await put('wave/a.mp4')
     await mkdir(join(output, 'wave/a'), { recursive: true })
     await writeFile(join(output, 'wave/a/mine.txt'), 'mine')
-    await expect(make()).rejects.toMatchObject({ code: 'output', where: join(output, 'wave/a') })
+    const done: string[] = []
+    const hooks = { onClip: () => done.push('clip') }
+    await expect(make({}, hooks)).rejects.toMatchObject({ code: 'output', where: join(output, 'wave/a') })
     expect(await readFile(join(output, 'wave/a/mine.txt'), 'utf8')).toBe('mine')
+    expect(await readdir(output)).toEqual(['wave'])
+    await put('nod/b.mp4', 1)
+    await rm(join(output, 'wave'), { recursive: true })
+    await writeFile(join(output, 'wave'), 'a file')
+    await expect(make({}, hooks)).rejects.toMatchObject({ code: 'output', where: join(output, 'wave') })
+    // It is seen before the work, not in the midst of it.
+    expect(done).toEqual([])
+  })
+
+  it('keeps the clip that another input has under the same name', async () => {
+    await put('wave/a.mp4', 0)
+    await put('../other/wave/a.mp4', 1)
+    await put('../other/wave/b.mp4', 2)
+    await make()
+    const report = await make({ input: join(folder, 'other') })
+    expect(report).toMatchObject({ written: 1, failed: 1 })
+    expect(report.clips[0]!.reason).toContain(join(input, 'wave/a.mp4'))
+    expect(await readdir(join(output, 'wave/a/rgb'))).toHaveLength(4)
+    // The other one is gone: its place is free.
+    await rm(input, { recursive: true })
+    expect(await make({ input: join(folder, 'other') })).toMatchObject({
+      written: 1,
+      unchanged: 1,
+      failed: 0,
+    })
+    expect(await readdir(join(output, 'wave/a/rgb'))).toHaveLength(5)
   })
 
   it('goes on where a cancelled one stopped, which left whole clips only', async () => {
@@ -256,6 +312,35 @@ describe('a second run', () => {
     }
     expect(await readdir(output)).toEqual(['wave'])
     expect(await make({ flow: 'dis' })).toMatchObject({ unchanged: kept.length, written: 6 - kept.length })
+  })
+})
+
+describe('two runs at a time', () => {
+  it('are refused in one folder, and the first is not harmed', async () => {
+    for (let seed = 0; seed < 6; seed++) await put(`wave/${seed}.mp4`, seed)
+    let second: Promise<unknown> | undefined
+    const onClip = (): void => {
+      second ??= expect(make({ flow: 'dis' })).rejects.toMatchObject({ code: 'output', where: output })
+    }
+    expect(await make({ flow: 'dis', workers: 1 }, { onClip })).toMatchObject({ written: 6, failed: 0 })
+    await second
+    expect(await readdir(output)).toEqual(['wave'])
+    expect(await make({ flow: 'dis' })).toMatchObject({ unchanged: 6 })
+  })
+
+  it('are told apart from one that was killed, whose leftovers go', async () => {
+    for (let seed = 0; seed < 6; seed++) await put(`wave/${seed}.mp4`, seed)
+    const child = spawn(process.execPath, [launcher, 'preprocess', input, '--out', output, '--workers', '1'])
+    const ended = new Promise((resolve) => child.on('close', resolve))
+    // An unfinished clip lies beside the lock.
+    const workshop = join(output, '.kineo-partial')
+    await vi.waitFor(async () => expect((await readdir(workshop)).length).toBeGreaterThan(1), 30_000)
+    await expect(make()).rejects.toMatchObject({ code: 'output', where: output })
+    child.kill('SIGKILL')
+    await ended
+    expect(await make()).toMatchObject({ failed: 0 })
+    expect(await readdir(output)).toEqual(['wave'])
+    expect(await readdir(join(output, 'wave'))).toHaveLength(6)
   })
 })
 
@@ -307,7 +392,12 @@ describe('what cannot be asked for', () => {
     await put('wave/a.mp4')
     await expect(make({ output: input })).rejects.toThrow('Input and output are the same')
     await expect(make({ output: join(input, 'out') })).rejects.toThrow('lies in the input')
+    await expect(make({ output: '' })).rejects.toThrow('output is empty')
     expect((await make({ output: `${input}-out` })).written).toBe(1)
+    // A class that is called as the input is, and the folder around it for the output.
+    await put('in/b.mp4', 1)
+    await expect(make({ output: folder })).rejects.toMatchObject({ code: 'usage' })
+    expect(await readdir(join(input, 'in'))).toEqual(['b.mp4'])
   })
 
   it.each([{ maxSide: 0 }, { maxSide: 1.5 }, { fps: 0 }, { workers: 0 }, { valFraction: 1 }, { seed: -1 }])(
@@ -320,7 +410,6 @@ describe('what cannot be asked for', () => {
 })
 
 describe('kineo preprocess', () => {
-  const launcher = fileURLToPath(new URL('../../src-main/cli/kineo.mjs', import.meta.url))
   const kineo = (...args: string[]): Promise<{ code: number | null; output: string; errors: string }> =>
     new Promise((resolve, reject) => {
       const child = spawn(process.execPath, [launcher, 'preprocess', ...args])
@@ -350,11 +439,12 @@ describe('kineo preprocess', () => {
     for (const wrong of [
       [input],
       [input, '--out', output, '--flow', 'x'],
-      [input, '--out', output, '--what'],
+      [input, '--out', output, '--worker', '2'],
+      [input, '--out', output, '--fps', '-5'],
     ]) {
       const refused = await kineo(...wrong)
       expect(refused.code).toBe(2)
-      expect(refused.errors).toContain('--')
+      expect(refused.errors).toMatch(/--out is missing|--flow is|Did you mean --workers|--fps needs a value/)
     }
     expect((await kineo(join(folder, 'nowhere'), '--out', output)).code).toBe(1)
   })

@@ -1,8 +1,8 @@
-import { parseArgs } from 'node:util'
 import { KineoError } from '../../core/errors.ts'
 import { preprocess, type PreprocessOptions, type PreprocessReport } from '../../tasks/preprocess.ts'
 import type { Command } from '../command.ts'
 import { progressLine } from '../progress-line.ts'
+import { readOptions } from '../read-options.ts'
 import type { Terminal } from '../terminal.ts'
 
 /** Between lines that tell progress where the output is no terminal. */
@@ -61,7 +61,11 @@ Examples:
 }
 
 function readArguments(args: string[]): PreprocessOptions {
-  const { values, positionals } = parse(args)
+  const text = { type: 'string' } as const
+  const { values, positionals } = readOptions('preprocess', args, {
+    ...{ out: text, flow: text, preset: text, 'max-side': text },
+    ...{ fps: text, workers: text, val: text, seed: text },
+  })
   const [input, ...more] = positionals
   if (input === undefined) throw new KineoError('usage', 'IN is missing: a video or a folder', usageRemedy)
   if (more.length > 0)
@@ -82,24 +86,6 @@ function readArguments(args: string[]): PreprocessOptions {
 }
 
 const usageRemedy = { remedy: 'See kineo preprocess --help' }
-
-type Values = Partial<
-  Record<'out' | 'flow' | 'preset' | 'max-side' | 'fps' | 'workers' | 'val' | 'seed', string>
->
-
-function parse(args: string[]): { values: Values; positionals: string[] } {
-  const text = { type: 'string' } as const
-  const options = {
-    ...{ out: text, flow: text, preset: text, 'max-side': text },
-    ...{ fps: text, workers: text, val: text, seed: text },
-  }
-  try {
-    return parseArgs({ args, options, allowPositionals: true })
-  } catch (cause) {
-    const message = cause instanceof Error ? (cause.message.split('. ')[0] ?? cause.message) : String(cause)
-    throw new KineoError('usage', message, { ...usageRemedy, cause })
-  }
-}
 
 function oneOf<Choice extends string>(
   option: string,
