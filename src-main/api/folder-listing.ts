@@ -1,10 +1,9 @@
 import { readdir, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { KineoError } from '../core/errors.ts'
 import { isVideoFile } from '../core/video-file.ts'
 import type { FolderListing } from './contract/index.ts'
-import { describeSourceFolder } from './source-folder.ts'
+import { describeSourceFolder, requireReadable } from './source-folder.ts'
 
 /**
  * What the folder chooser shows of a folder: its sub-folders, without hidden ones.
@@ -14,13 +13,8 @@ import { describeSourceFolder } from './source-folder.ts'
  */
 export async function listFolder(path: string | null): Promise<FolderListing> {
   const folder = resolve(path ?? homedir())
-  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-    throw new KineoError('input', 'The folder cannot be read', {
-      where: folder,
-      remedy: 'Check the path and its permissions',
-      cause: error,
-    })
-  })
+  await requireReadable(folder)
+  const entries = await readdir(folder, { withFileTypes: true })
   const folders: FolderListing['folders'] = []
   for (const entry of entries) {
     if (entry.name.startsWith('.')) continue

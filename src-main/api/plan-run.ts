@@ -180,7 +180,7 @@ function blockedBy(
     return `${noun} ${names} ${verb} no clip to train with`
   }
   if (!clips.some((clip) => clip.split === 'val')) {
-    return 'There is no clip to check the training with: add at least two clips to each class'
+    return 'There is no clip to check the training with: add at least two different clips to each class'
   }
   return project.record().kind === 'videos' ? null : missingFrames(clips, modelType)
 }

@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises'
-import { join, relative, sep } from 'node:path'
+import { basename, dirname, join, relative, sep } from 'node:path'
 import { KineoError } from '../core/errors.ts'
 import { isVideoFile } from '../core/video-file.ts'
 import type { FoundClip, Split } from '../project/index.ts'
@@ -191,7 +191,8 @@ function pathIn(folder: string, path: string): string {
   return relative(folder, path).replaceAll(sep, '/')
 }
 
-async function requireReadable(folder: string): Promise<void> {
+/** @throws KineoError `input` when there is no such folder, when it is a file, and when it cannot be read. */
+export async function requireReadable(folder: string): Promise<void> {
   const info = await stat(folder).catch((error: NodeJS.ErrnoException) => error.code ?? 'unknown')
   if (info === 'ENOENT') {
     throw new KineoError('input', 'There is no such folder', { where: folder, remedy: 'Check the path' })
@@ -222,14 +223,28 @@ async function requireClasses(folder: string, classNames: readonly string[]): Pr
     })
   }
   const { files, folders } = await list(folder)
+  const remedy = (await nearbyFolder(folder, folders)) ?? shape
   if (files.some((name) => isVideoFile(name))) {
-    throw new KineoError('input', 'The videos are not sorted into classes', { where: folder, remedy: shape })
+    throw new KineoError('input', 'The videos are not sorted into classes', { where: folder, remedy })
   }
   throw new KineoError(
     'input',
     folders.length === 0 ? 'There are no videos in this folder' : 'There are no videos in these folders',
-    { where: folder, remedy: shape },
+    { where: folder, remedy },
   )
+}
+
+/** What to open instead, where a person went one folder too far or not far enough. */
+async function nearbyFolder(folder: string, inside: readonly string[]): Promise<string | null> {
+  const budget = new Budget(verdictBudget)
+  const holdsClasses = async (path: string): Promise<boolean> => {
+    const { train, val } = await findLayout(path, budget).catch(() => ({ train: [], val: [] }))
+    return new Set([...train, ...val].map(({ className }) => className)).size >= 2
+  }
+  for (const name of inside)
+    if (await holdsClasses(join(folder, name))) return `Open the folder "${name}" in it`
+  const above = dirname(folder)
+  return (await holdsClasses(above)) ? `Open the folder above it, "${basename(above)}"` : null
 }
 
 async function readVideo(folder: string, source: string, place: PlannedVideo['place']): Promise<FoundClip> {

@@ -155,8 +155,8 @@ export const english = {
   },
   dataset: {
     title: 'Dataset',
-    fact: (clipCount: number, classCount: number, train: number, val: number) =>
-      `${clips(clipCount)}, ${counted(classCount, 'class', 'classes')}, ${count(train)} for training and ${count(val)} for validation`,
+    fact: (usable: number, clipCount: number, classCount: number, train: number, val: number) =>
+      `${usable === clipCount ? clips(clipCount) : `${count(usable)} of ${clips(clipCount)} usable`}, ${counted(classCount, 'class', 'classes')}, ${count(train)} for training and ${count(val)} for validation`,
     verdict: {
       oneClass: {
         title: 'One class is not enough.',
@@ -185,7 +185,10 @@ export const english = {
         title: 'Good to train. Small data.',
         body: `The smallest class has ${clips(least)}. More clips help most.`,
       }),
-      ready: { title: 'Good to train.', body: 'All clips are prepared and the classes are even.' },
+      ready: {
+        title: 'Good to train.',
+        body: 'All clips that can be used are prepared, and the classes are even.',
+      },
     },
     balance: 'Balance',
     even: 'Even',

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Browser, BrowserContext, Locator, Page, WebSocketRoute } from 'playwright-core'
 import { decodeModel } from '../../src-main/engine/onnx/model.ts'
 import { float32Data, float32Tensor, openSession } from '../../src-main/engine/runtime/session.ts'
-import { inspect, photograph, wide } from './appearance.ts'
+import { chooseTheme, inspect, narrow, photograph, wide } from './appearance.ts'
 import { watchComplaints } from './browser.ts'
 import type { Checks } from './checks.ts'
 import { cancelJobs, type Api, type Host } from './host.ts'
@@ -12,6 +12,8 @@ import { tabTo } from './keyboard.ts'
 import { until } from './until.ts'
 
 const epochs = 3
+/** Another than the recipe's. */
+const weightDecay = 0.0007
 const slow = { timeout: 300_000 }
 
 /** Opens the page in the session of `context`; `link` on the first time, the bare address afterwards. */
@@ -163,6 +165,7 @@ export async function wholeWay(checks: Checks, browser: Browser, host: Host, hom
       await page.keyboard.type(String(epochs))
     })
     await checks.check('Train fits and is accessible', () => inspect(page, 'train-settings'))
+    await allSettings(checks, page)
     await checks.must('keys only: Ctrl+Enter starts the run with these settings', async () => {
       await page.keyboard.press('Control+Enter')
       await page.getByRole('heading', { name: 'Run 1', exact: true }).waitFor()
@@ -189,6 +192,13 @@ export async function wholeWay(checks: Checks, browser: Browser, host: Host, hom
       const run = (await api.runs.list())[0]
       assert.equal(run?.status, 'done')
       assert.equal(run?.points.length, epochs)
+    })
+    await checks.check('the run had what was set among all settings', async () => {
+      const run = (await api.runs.list())[0]
+      assert.ok(run !== undefined)
+      const experiment = await readFile(join(run.folder, 'train', 'experiment.yaml'), 'utf8')
+      assert.match(experiment, new RegExp(`^ +weight_decay: ${weightDecay}$`, 'm'))
+      assert.match(experiment, new RegExp(`^ +num_epochs: ${epochs}$`, 'm'))
     })
     await checks.check('arrow keys move the reader over the charts', async () => {
       const chart = page.getByRole('slider', { name: /^Loss/ })
@@ -219,6 +229,55 @@ export async function wholeWay(checks: Checks, browser: Browser, host: Host, hom
     await cancelJobs(api)
     client.close()
   }
+}
+
+/** The drawer with every key of the experiment spec, opened and used by keys. */
+async function allSettings(checks: Checks, page: Page): Promise<void> {
+  const drawer = page.getByRole('dialog', { name: 'All settings' })
+  const open = async (): Promise<void> => {
+    await page.locator('#main').focus()
+    await page.keyboard.press('a')
+    await drawer.getByLabel('num_epochs', { exact: true }).waitFor()
+  }
+  const close = async (): Promise<void> => {
+    await page.keyboard.press('Escape')
+    await drawer.waitFor({ state: 'detached' })
+    await page.locator('#main:focus').waitFor()
+  }
+  await checks.check(
+    'all settings open by A, fit, light and dark, wide and narrow, and close by Esc',
+    async () => {
+      for (const [theme, size] of [
+        ['dark', narrow],
+        ['light', wide],
+      ] as const) {
+        await chooseTheme(page, theme)
+        await page.setViewportSize(size)
+        await open()
+        await photograph(page, `all-settings-${theme}-${size.width}`)
+        const spare = await drawer.evaluate((element) => element.clientWidth - element.scrollWidth)
+        assert.ok(spare >= 0, `sticks out by ${-spare} px`)
+        await close()
+      }
+    },
+  )
+  await checks.must('keys only: a setting is found by words, refused with the reason, and kept', async () => {
+    await open()
+    await page.keyboard.type('weight decay')
+    await tabTo(page, 'weight_decay')
+    await page.keyboard.press('Control+a')
+    await page.keyboard.type('-1')
+    await drawer.getByText('weight_decay must be 0 or more, not -1', { exact: true }).waitFor()
+    assert.equal(await drawer.getByLabel('weight_decay').getAttribute('aria-invalid'), 'true')
+    await page.keyboard.press('Control+a')
+    await page.keyboard.type(String(weightDecay))
+    await drawer.getByRole('button', { name: 'Reset train.optim.weight_decay to 0.0005' }).waitFor()
+    await drawer.locator('[aria-invalid="true"]').waitFor({ state: 'detached' })
+    await drawer.getByRole('button', { name: 'YAML' }).click()
+    await drawer.getByText(`weight_decay: ${weightDecay}`).waitFor()
+    await close()
+    await page.getByText(/^Changed: .*weight_decay 0.0007/).waitFor()
+  })
 }
 
 async function review(checks: Checks, page: Page, api: Api): Promise<void> {
