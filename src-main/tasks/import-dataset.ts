@@ -131,9 +131,23 @@ export async function importDataset(options: ImportOptions, hooks: ImportHooks =
   const videos =
     valFraction === undefined
       ? limited
-      : await divideIntoParts(limited, valFraction, folders, standing, notes, hooks.signal)
+      : await divideIntoParts(limited, listing.root, valFraction, folders, standing, notes, hooks.signal)
   requireSameDivision(videos, standing, output)
-  const placed = await placeVideos(videos, folders, listing.root, (place, file) => folder.holds(place, file))
+  const standingPlaces = new Set(standing.map((video) => comparable(placeOf(video))))
+  const placed = await placeVideos(videos, folders, listing.root, async (place, file) => {
+    if (!standingPlaces.has(comparable(place))) return 'nothing'
+    return (await folder.holds(place, file)) ? 'this' : 'another'
+  })
+  const renamed = placed.filter((video) => {
+    const usual = placeOf(standingAs(video, folders))
+    return video.place !== usual && standingPlaces.has(comparable(usual))
+  })
+  if (renamed.length > 0) {
+    const [first] = renamed.map(({ place }) => place)
+    notes.push(
+      `${countOf(renamed.length, 'video')} named after the folder, too, such as ${first}: another video has the name`,
+    )
+  }
   await requireNoOtherPart(placed, standing, folder)
 
   notes.push(...untrainedNotes([...standing, ...placed.map((video) => standingAs(video, folders))]))
@@ -319,6 +333,10 @@ async function writeMissing(
   const lines = missing.map(({ part, className, name }) => `${part ?? '-'}\t${className}\t${name}`)
   await writeFileAtomic(path, `${lines.join('\n')}\n`)
   return path
+}
+
+function placeOf({ part, folder, name }: StandingVideo): string {
+  return part === null ? `${folder}/${name}` : `${part}/${folder}/${name}`
 }
 
 function standingAs(

@@ -446,14 +446,24 @@ describe('the dataset', () => {
     expect(await bring('folder', { output: copies })).toMatchObject({ copied: 0, linked: 0, unchanged: 3 })
   })
 
-  it('keeps what is there: other videos, and one that has the place of an imported one', async () => {
+  it('gathers several sources, whose videos may have the same names', async () => {
     await writeTree(output, { 'wave/a.mp4': 'another video', ...videos('jump/d.mp4') })
+    const report = await bring('folder')
+    expect(report).toMatchObject({ linked: 3, failed: [], labelMap: { clap: 0, jump: 1, wave: 2 } })
+    expect(report.notes).toEqual([
+      '1 video named after the folder, too, such as wave/a_wave.mp4: another video has the name',
+    ])
+    expect(await readFile(join(output, 'wave/a.mp4'), 'utf8')).toBe('another video')
+    expect(await bring('folder')).toMatchObject({ linked: 0, unchanged: 3 })
+  })
+
+  it('keeps what is there even if it is no video', async () => {
+    await mkdir(join(output, 'wave/a.mp4'), { recursive: true })
     const report = await bring('folder')
     expect(report.failed).toMatchObject([
       { place: 'wave/a.mp4', reason: expect.stringContaining('has its place') },
     ])
-    expect(report).toMatchObject({ linked: 2, labelMap: { clap: 0, jump: 1, wave: 2 } })
-    expect(await readFile(join(output, 'wave/a.mp4'), 'utf8')).toBe('another video')
+    expect(report).toMatchObject({ linked: 2 })
   })
 
   it('is not touched by a dry run, which tells the same', async () => {

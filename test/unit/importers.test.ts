@@ -78,7 +78,13 @@ describe('places', () => {
     const videos = sources.map((source) => ({ source, className: 'wave', part: 'train' as const }))
     const folders = classFolders(['wave'], () => {})
     const placed = await placeVideos(videos, folders, '/data', (place, source) =>
-      Promise.resolve(held.includes(`${place} ${source}`)),
+      Promise.resolve(
+        held.includes(`${place} ${source}`)
+          ? 'this'
+          : held.some((each) => each.startsWith(`${place} `))
+            ? 'another'
+            : 'nothing',
+      ),
     )
     return Object.fromEntries(placed.map(({ source, place }) => [source, place]))
   }

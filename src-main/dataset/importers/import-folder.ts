@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { constants, existsSync } from 'node:fs'
+import { constants, existsSync, type Dirent } from 'node:fs'
 import {
   access,
   chmod,
@@ -67,13 +67,18 @@ export class ImportFolder {
   }
 
   async #folders(place: string): Promise<string[]> {
-    const entries = await readdir(join(this.path, place), { withFileTypes: true }).catch(() => [])
-    const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-    return folders.map(({ name }) => name).sort()
+    const folders = (await this.#entries(place)).filter((entry) => entry.isDirectory())
+    return folders.map(({ name }) => name).filter((name) => !name.startsWith('.'))
   }
 
   async #videosOf(place: string): Promise<string[]> {
-    return (await readdir(join(this.path, place)).catch(() => [])).filter((name) => isVideoFile(name)).sort()
+    const files = (await this.#entries(place)).filter((entry) => !entry.isDirectory())
+    return files.map(({ name }) => name).filter((name) => isVideoFile(name))
+  }
+
+  async #entries(place: string): Promise<Dirent[]> {
+    const entries = await readdir(join(this.path, place), { withFileTypes: true }).catch(() => [])
+    return entries.sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   /** Whether `source` stands at `place`: the same file, or one with the same content. */

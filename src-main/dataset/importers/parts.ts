@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { basename, join, relative, sep } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { KineoError } from '../../core/errors.ts'
 import { setAside, type SplittableVideo } from '../set-aside.ts'
 import type { ImportFolder, StandingVideo } from './import-folder.ts'
 import type { DatasetPart, SourceListing, SourceVideo } from './listing.ts'
-import type { PlacedVideo } from './places.ts'
+import { possibleNames, type PlacedVideo } from './places.ts'
 import { comparable } from './source-tree.ts'
 
 /** Decides which videos of a source without parts are set aside. */
@@ -31,6 +31,7 @@ export function limitPerClass({ root, videos }: SourceListing, most: number | un
 /** Sets part of each class aside; videos that were imported before keep their side. */
 export async function divideIntoParts(
   videos: readonly SourceVideo[],
+  root: string,
   fraction: number,
   folders: ReadonlyMap<string, string>,
   standing: readonly StandingVideo[],
@@ -48,9 +49,9 @@ export async function divideIntoParts(
     sides.set(key, (sides.get(key) ?? new Set()).add(part))
   }
   const splittable = videos.map(({ source, className }): SplittableVideo => {
-    const name = basename(source)
-    const known = sides.get(comparable(`${folders.get(className) ?? className}/${name}`))
-    const side = known?.size === 1 ? [...known][0] : null
+    const places = possibleNames(source, root).map((name) => `${folders.get(className) ?? className}/${name}`)
+    const known = new Set(places.flatMap((place) => [...(sides.get(comparable(place)) ?? [])]))
+    const side = known.size === 1 ? [...known][0] : null
     return { source, className, split: side === 'train' || side === 'val' ? side : null }
   })
   notes.push(...(await setAside(splittable, fraction, splitSeed, signal)))

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { basename, dirname, extname, relative, sep } from 'node:path'
 import { KineoError } from '../../core/errors.ts'
-import type { DatasetPart, SourceVideo } from './listing.ts'
+import type { SourceVideo } from './listing.ts'
 import { comparable } from './source-tree.ts'
 
 /** Bytes that a file system grants to one name. */
@@ -51,62 +51,43 @@ function safeFolderName(className: string): string {
   return Buffer.byteLength(safe) <= longestName ? safe : `${cut(safe, longestName - 9)}_${hashOf(className)}`
 }
 
+/** What stands at a place of the dataset before an import: nothing, the video that is to go there, or another one. */
+export type Standing = 'nothing' | 'this' | 'another'
+
 /**
- * Gives every video a place `<part>/<class folder>/<name>`, or without the part where there is none. Videos of one place
- * get the name of their folder behind their own, or where this is not enough a hash of their path within the source:
- * each name depends on its own video only, so that further videos change no place.
+ * Gives every video a place `<part>/<class folder>/<name>`, or without the part where there is none. Videos of one place,
+ * and those whose place another one has, get the name of their folder behind their own, or where this is not enough a hash
+ * of their path within the source: each name depends on its own video only, so that further videos change no place.
  *
  * @param root Folder of the source, so that the source may be moved.
- * @param holds Whether a place of the dataset is taken by this very video, which then keeps it.
  */
 export async function placeVideos(
   videos: readonly SourceVideo[],
   folders: ReadonlyMap<string, string>,
   root: string,
-  holds: (place: string, source: string) => Promise<boolean>,
+  standingAt: (place: string, source: string) => Promise<Standing>,
 ): Promise<PlacedVideo[]> {
-  const placed = videos.map((video) => ({ ...video, place: placeOf(video, folders, basename(video.source)) }))
-  await rename(placed, async (video) =>
-    (await holds(video.place, video.source))
-      ? video.place
-      : placeOf(video, folders, named(video.source, basename(dirname(video.source)))),
-  )
-  await rename(placed, async (video) =>
-    (await holds(video.place, video.source))
-      ? video.place
-      : placeOf(
-          video,
-          folders,
-          named(video.source, hashOf(relative(root, video.source).replaceAll(sep, '/'))),
-        ),
-  )
+  const place = (video: SourceVideo, choice: number): string =>
+    [video.part, folders.get(video.className) ?? video.className, possibleNames(video.source, root)[choice]]
+      .filter((each) => each !== null)
+      .join('/')
+  const placed = videos.map((video) => ({ ...video, place: place(video, 0) }))
+  for (const choice of [1, 2]) {
+    for (const sharing of Map.groupBy(placed, (video) => comparable(video.place)).values()) {
+      for (const video of sharing) {
+        const standing = await standingAt(video.place, video.source)
+        const keeps = standing === 'nothing' ? sharing.length === 1 : standing === 'this'
+        if (!keeps) video.place = place(video, choice)
+      }
+    }
+  }
   return placed
 }
 
-/** Gives another place to those that share one; of these one may keep it. */
-async function rename(
-  placed: readonly PlacedVideo[],
-  otherPlace: (video: PlacedVideo) => Promise<string>,
-): Promise<void> {
-  const sharing = new Map<string, PlacedVideo[]>()
-  for (const video of placed) {
-    const key = comparable(video.place)
-    const same = sharing.get(key)
-    if (same) same.push(video)
-    else sharing.set(key, [video])
-  }
-  for (const videos of sharing.values()) {
-    if (videos.length < 2) continue
-    for (const video of videos) video.place = await otherPlace(video)
-  }
-}
-
-function placeOf(
-  { part, className }: { part: DatasetPart | null; className: string },
-  folders: ReadonlyMap<string, string>,
-  name: string,
-): string {
-  return [part, folders.get(className) ?? className, name].filter((each) => each !== null).join('/')
+/** The names that `placeVideos` may give to a video, the usual one first. */
+export function possibleNames(source: string, root: string): [string, string, string] {
+  const path = relative(root, source).replaceAll(sep, '/')
+  return [basename(source), named(source, basename(dirname(source))), named(source, hashOf(path))]
 }
 
 /** `clip.mp4` and `day 1` make `clip_day 1.mp4`. */
