@@ -227,11 +227,12 @@ describe('problems', () => {
       'must be resnet_18, resnet_34, resnet_50, resnet_101 or resnet_152, not vgg',
     ],
     [{ dataset: { augmentation_config: { val_center_crop: 'maybe' } } }, 'must be true or false, not maybe'],
-    [
-      { dataset: { augmentation_config: { scales: [1.5] } } },
-      'a list of numbers above 0 and up to 1, not [1.5]',
-    ],
+    [{ dataset: { augmentation_config: { scales: [0] } } }, 'a list of numbers above 0, not [0]'],
     [{ train: { gpu_ids: [] } }, 'must be a list of GPU numbers, such as [0], not []'],
+    [
+      { dataset: { augmentation_config: { color_jitter: { hue: 0.6 } } } },
+      'color_jitter.hue: must be from 0 to 0.5, not 0.6',
+    ],
     [{ train: { freeze_stages: 6 } }, 'must be a whole number from 0 to 5, not 6'],
     [
       { train: { class_weights: { a: 0 } } },

@@ -7,6 +7,7 @@ import {
   integer,
   labelMap,
   notNegative,
+  number,
   numberList,
   path,
   section,
@@ -20,7 +21,7 @@ const colorJitter = section(
     }),
     contrast: notNegative(0, { meaning: 'Largest change of contrast; 0 is off.', own: true }),
     saturation: notNegative(0, { meaning: 'Largest change of saturation; 0 is off.', own: true }),
-    hue: fraction(0, {
+    hue: number('from 0 to 0.5', (value) => value >= 0 && value <= 0.5, 0, {
       meaning: 'Largest turn of the colour wheel, 0.5 being half of it; 0 is off.',
       own: true,
     }),
@@ -37,16 +38,16 @@ const augmentation = section(
     train_crop_type: choice(['random_crop', 'multi_scale_crop', 'no_crop'], 'random_crop', {
       meaning:
         'How training frames are cut: random_crop (short side to crop_smaller_edge, then a random piece), multi_scale_crop (a piece of a random size of scales, at one of 13 places, resized) or no_crop (the whole frame, resized).',
-      tao: 'For joint, TAO leaves out the first resize of multi_scale_crop.',
+      tao: 'As in TAO, multi_scale_crop for joint cuts the frame as it is; otherwise its short side is resized to crop_smaller_edge first.',
       commands: ['train'],
     }),
     scales: numberList(
-      'a list of numbers above 0 and up to 1',
-      (list) => list.length > 0 && list.every((scale) => scale > 0 && scale <= 1),
+      'a list of numbers above 0',
+      (list) => list.length > 0 && list.every((scale) => scale > 0),
       [1],
       {
-        meaning: 'Sizes of the piece as shares of the short side, one of which is drawn for each clip.',
-        tao: 'TAO takes scales above 1 and then cuts beyond the image; here they are refused.',
+        meaning:
+          'Sizes of the piece as shares of the short side, one of which is drawn for each clip; a piece above 1 reaches beyond the frame.',
         commands: ['train'],
         onlyWith: { 'dataset.augmentation_config.train_crop_type': ['multi_scale_crop'] },
       },

@@ -16,14 +16,14 @@ export const evaluate = section(
     batch_size: integer(1, 1, { meaning: 'Number of clips that go through the network at once.' }),
     video_eval_mode: choice(modes, 'center', {
       meaning: `${modeMeaning}; the scores of a video's clips are averaged.`,
-      tao: "TAO averages over each batch alone and counts the first clip twice; here over each video. all is in TAO's code, not on the page.",
+      tao: "TAO averages over each batch alone and counts the first clip twice; here the mean is over all clips of a video. all is in TAO's code, not on the page.",
     }),
     video_num_segments: integer(1, 10, {
       meaning: 'Number of clips of a video with conv.',
       onlyWith: { 'evaluate.video_eval_mode': ['conv'], 'model.sample_strategy': ['consecutive'] },
     }),
     top_k: integer(1, 5, {
-      meaning: 'Also reports how often the right class is among the so many best.',
+      meaning: 'Also reports how often the right class is among this many best ones.',
       own: true,
     }),
     results_dir: path({
@@ -39,7 +39,7 @@ export const inference = section(
     checkpoint: path({ meaning: 'The .pth to use.' }),
     inference_dataset_dir: path({
       meaning:
-        'The videos to name: a folder whose sub-folders are prepared videos, a whole tree of class folders, or plain video files.',
+        'The videos to name: a folder of prepared videos, a tree of such folders, a folder of video files, or one video file.',
       tao: 'TAO takes a class-level folder only.',
     }),
     batch_size: integer(1, 1, { meaning: 'Number of clips that go through the network at once.' }),

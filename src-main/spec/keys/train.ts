@@ -127,17 +127,19 @@ export const train = section(
       0,
       {
         meaning:
-          'Also keeps a running average of the weights, which validation and checkpoints use; 0.999 is usual, 0 is off.',
+          'Keeps a running average of the weights, which is validated and which a checkpoint gives to whoever opens it; 0.999 is usual, 0 is off.',
         own: true,
       },
       { below: true },
     ),
     early_stopping_patience: integer(0, 0, {
-      meaning: 'Stops when validation has not improved for so many epochs; 0 never stops early.',
+      meaning:
+        'Stops when validation accuracy (of equals: loss) has not improved for so many epochs; 0 never stops early.',
       own: true,
     }),
     save_best: flag(false, {
-      meaning: 'Also keeps the checkpoint of the best validation as ar_model_best.pth.',
+      meaning:
+        'Also keeps the checkpoint of the best validation accuracy (of equals: the lowest loss) as ar_model_best.pth.',
       own: true,
     }),
     optim,
