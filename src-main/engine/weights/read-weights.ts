@@ -29,9 +29,11 @@ export async function readWeights(path: string, options: ReadOptions = {}): Prom
     if (isSafetensors(start, source.size)) {
       return { tensors: await readSafetensors(source, path), format: 'safetensors', notes: [] }
     }
-    // Field 1 of a ModelProto, its version, is what all writers begin with.
-    if (start[0] === 0x08 && !/\.(pth?|e?tlt|ckpt|tar)$/i.test(path)) return await readOnnx(source, path)
-    if (/\.(pth?|e?tlt|ckpt|tar)$/i.test(path)) return await readTorch(source, path)
+    const isTorchName = /\.(pth?|e?tlt|ckpt|tar)$/i.test(path)
+    // Most writers begin with field 1 of a ModelProto, its version.
+    const isOnnx = start.length > 0 && (/\.onnx$/i.test(path) || (start[0] === 0x08 && !isTorchName))
+    if (isOnnx) return await readOnnx(source, path)
+    if (isTorchName) return await readTorch(source, path)
     throw new KineoError('input', 'The file holds no weights that Kineo can read', {
       where: path,
       remedy:
