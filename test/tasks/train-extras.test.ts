@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { readCheckpoint } from '../../src-main/engine/checkpoint/index.ts'
-import type { TensorMap } from '../../src-main/engine/index.ts'
+import { initialState, type TensorMap } from '../../src-main/engine/index.ts'
 import { parseSpec, type Spec } from '../../src-main/spec/index.ts'
 import { evaluate, exportModel, train } from '../../src-main/tasks/index.ts'
 import { writeTinyDataset } from './tiny-dataset.ts'
@@ -64,6 +64,7 @@ const everything: Overrides = {
     save_best: true,
     early_stopping_patience: 9,
     clip_grad_norm: 1,
+    checkpoint_interval: 9,
   },
   optim: { lr_scheduler: 'AutoReduce', patience: 0, threshold: 0.5, min_lr: 0.0001, warmup_epochs: 1 },
 }
@@ -130,10 +131,10 @@ describe('training with everything at once', () => {
   })
 
   it('does not touch the frozen stages', async () => {
-    const first = await readCheckpoint(join(whole(), 'model_epoch_000.pth'))
-    const last = await readCheckpoint(join(whole(), 'model_epoch_002.pth'))
+    const { trained, network } = await readCheckpoint(join(whole(), 'ar_model_latest.pth'))
+    const { parameters: initial } = initialState(network!, 1234)
     const changed = (name: string): boolean =>
-      Buffer.compare(bytes(first.trained!.get(name)!.data), bytes(last.trained!.get(name)!.data)) !== 0
+      Buffer.compare(bytes(initial.get(name)!.data), bytes(trained!.get(name)!.data)) !== 0
     expect(['conv1.weight', 'bn1.running_mean', 'layer1.1.conv2.weight'].map(changed)).toEqual([
       false,
       false,
@@ -163,6 +164,18 @@ describe('training with everything at once', () => {
     const best = await readCheckpoint(join(whole(), 'ar_model_best.pth'))
     expect(best.epoch + 1).toBe(ranked[0]?.epoch)
   })
+})
+
+it('a joint network trains on both streams, of unequal length, and is evaluated', async () => {
+  const joint = spec('joint', {
+    model: { model_type: 'joint', of_seq_length: 3 },
+    dataset: { batch_size: 7 },
+    train: { num_epochs: 1 },
+  })
+  const summary = await train(joint)
+  joint.evaluate.checkpoint = summary.checkpoint
+  const { accuracy } = await evaluate(joint)
+  expect(accuracy).toBe(summary.epochs[0]?.valAccuracy)
 })
 
 describe('early stopping', () => {

@@ -98,7 +98,7 @@ export class TrainingRun {
       classWeights: classWeightsOf(train.class_weights, classNames, videos),
     }
     const loader = trainingLoader(spec, trainSamples, classNames, batchSize)
-    const state = await start.state()
+    const { state, average } = await start.takeState()
     const frames = await readFrameSource(trainSamples)
     const metrics = await MetricsCsv.open(join(folder, 'metrics.csv'), start.finishedEpochs)
     const session = await TrainingSession.create({
@@ -110,7 +110,7 @@ export class TrainingRun {
       emaDecay: train.ema_decay,
       artifactsFolder: folder,
     })
-    session.load(state, start.average ?? undefined)
+    session.load(state, average ?? undefined)
     return new TrainingRun(plan, hooks, start, { session, metrics, loader, loss, frames })
   }
 

@@ -17,10 +17,14 @@ export interface TrainingStart {
   /** Saved state of the learning-rate schedule and of the best epoch; null when there is none. */
   schedule: JsonValue
   best: JsonValue
+  /** Makes or hands over the state, once; not called for a run that has nothing left to do. */
+  takeState: () => Promise<StartState>
+}
+
+export interface StartState {
+  state: TrainingState
   /** The moving average of the weights to go on with; null begins a new one, if one is kept at all. */
   average: SavedAverage | null
-  /** Makes or hands over the state; not called for a run that has nothing left to do. */
-  state: () => Promise<TrainingState>
 }
 
 /**
@@ -43,8 +47,7 @@ export async function findTrainingStart(
       resumedFrom: null,
       schedule: null,
       best: null,
-      average: null,
-      state: () => newTrainingState(spec, network, hooks),
+      takeState: async () => ({ state: await newTrainingState(spec, network, hooks), average: null }),
     }
   }
   const checkpoint = await readCheckpoint(path, { encryptionKey: spec.encryption_key ?? undefined })
@@ -77,16 +80,18 @@ export async function findTrainingStart(
     resumedFrom: path,
     schedule: checkpoint.extra['schedule'] ?? null,
     best: checkpoint.extra['best'] ?? null,
-    average: averageOf(checkpoint),
-    state: () => Promise.resolve(stateOf(checkpoint)),
+    takeState: handOver(checkpoint),
   }
 }
 
-function stateOf({ parameters, trained, momentum }: Checkpoint): TrainingState {
-  return { parameters: trained ?? parameters, momentum }
-}
-
-function averageOf({ parameters, trained, extra }: Checkpoint): SavedAverage | null {
+/** Hands the tensors of a checkpoint over without keeping them: they take as much memory as the network again. */
+function handOver({ parameters, trained, momentum, extra }: Checkpoint): () => Promise<StartState> {
   const updates = extra['averageUpdates']
-  return trained === undefined || typeof updates !== 'number' ? null : { parameters, updates }
+  const average = trained === undefined || typeof updates !== 'number' ? null : { parameters, updates }
+  let held: StartState | null = { state: { parameters: trained ?? parameters, momentum }, average }
+  return () => {
+    const taken = held
+    held = null
+    return taken === null ? Promise.reject(new Error('the state is gone')) : Promise.resolve(taken)
+  }
 }
