@@ -2,7 +2,7 @@ import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { KineoError } from '../core/errors.ts'
 import { isVideoFile } from '../core/video-file.ts'
-import { setAside } from '../dataset/set-aside.ts'
+import { setAside, type SplittableVideo } from '../dataset/set-aside.ts'
 
 /** One clip that is to be made out of one video. */
 export interface PlannedClip {
@@ -23,7 +23,7 @@ export interface Plan {
 /** A video with the class and split that its folders give. */
 interface Found {
   source: string
-  split: 'train' | 'val' | null
+  split: 'train' | 'val' | 'test' | null
   className: string | null
 }
 
@@ -36,7 +36,7 @@ const soundExtensions = new Set('.aac .flac .m4a .mp3 .ogg .opus .wav .wma'.spli
 
 /**
  * Decides which clips come out of `input`: one video, a folder of videos, a folder of class-named folders of videos, or
- * the same with train/ and val/ above.
+ * the same with train/ and val/ above, and test/ where there is one besides.
  *
  * @param valFraction Share of each class to set aside as val/; null keeps the folders as they are.
  * @throws KineoError `input` when there is nothing to read, `usage` when a split was asked for where there is one.
@@ -63,8 +63,7 @@ export async function planClips(
     })
   }
   if (valFraction !== null) {
-    requireUnsplit(found)
-    plan.notes.push(...(await setAside(found, valFraction, seed, signal)))
+    plan.notes.push(...(await setAside(undecided(found), valFraction, seed, signal)))
   }
   plan.clips = nameClips(found)
   return plan
@@ -83,7 +82,9 @@ async function findVideos(root: string, plan: Plan): Promise<Found[]> {
       const names = validationNames.map((known) => folders.find((name) => name.toLowerCase() === known))
       const val = names.find((name) => name !== undefined)
       if (val !== undefined) found.push(...(await findClasses(join(root, val), 'val', plan)))
-      const others = folders.filter((name) => name !== train && name !== val)
+      const test = folders.find((name) => name !== val && name.toLowerCase() === 'test')
+      if (test !== undefined) found.push(...(await findClasses(join(root, test), 'test', plan)))
+      const others = folders.filter((name) => ![train, val, test].includes(name))
       if (others.length > 0) plan.notes.push(`Left out beside ${train}: ${others.join(', ')}`)
       return found
     }
@@ -141,18 +142,32 @@ async function list(folder: string, plan?: Plan): Promise<{ folders: string[]; f
   return { folders, files }
 }
 
-/** @throws KineoError `usage` when the folders split the videos already, or some have no class. */
-function requireUnsplit(found: readonly Found[]): void {
-  if (found.some(({ split }) => split !== null)) {
-    throw new KineoError('usage', 'The input has train/ and val/ folders already', {
-      remedy: 'Leave out --val',
-    })
+/**
+ * The videos with their side open. A train/ alone is no split yet: part of it can be set aside.
+ *
+ * @throws KineoError `usage` when the folders split the videos already, or some have no class.
+ */
+function undecided(found: readonly Found[]): SplittableVideo[] {
+  const videos: SplittableVideo[] = []
+  for (const video of found) {
+    if (video.split === 'train') video.split = null
+    if (!isOpen(video)) {
+      throw new KineoError('usage', `The input has a split of its own: train/ and ${video.split}/`, {
+        remedy: 'Leave out --val',
+      })
+    }
+    if (video.className === null) {
+      throw new KineoError('usage', 'Videos without a class cannot be split', {
+        remedy: 'Put them into class-named folders, or leave out --val',
+      })
+    }
+    videos.push(video)
   }
-  if (found.some(({ className }) => className === null)) {
-    throw new KineoError('usage', 'Videos without a class cannot be split', {
-      remedy: 'Put them into class-named folders, or leave out --val',
-    })
-  }
+  return videos
+}
+
+function isOpen(video: Found): video is Found & SplittableVideo {
+  return video.split === null
 }
 
 /** `<split>/<class>/<name>`, as much of it as there is. Names that differ only in their extension keep it. */

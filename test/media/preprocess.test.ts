@@ -120,6 +120,13 @@ describe('the layout of the dataset', () => {
     expect(notes).toEqual(['Left out beside train: unused'])
   })
 
+  it('keeps test/ beside train/ and val/', async () => {
+    await put('train/wave/a.mp4')
+    await put('val/wave/b.mp4', 1)
+    await put('test/wave/c.mp4', 2)
+    expect(places(await make())).toEqual(['test/wave/c', 'train/wave/a', 'val/wave/b'])
+  })
+
   it('knows a class named train from a split', async () => {
     await put('train/a.mp4')
     await put('bus/b.mp4', 1)
@@ -226,8 +233,15 @@ describe('setting clips aside for validation', () => {
     expect(await readdir(join(output, 'train/wave'))).toHaveLength(4)
   })
 
+  it('splits a train/ that stands alone', async () => {
+    for (let seed = 0; seed < 3; seed++) await put(`train/wave/${seed}.mp4`, seed)
+    const sides = places(await make({ valFraction: 0.3 })).map((place) => place.split('/')[0])
+    expect(sides).toEqual(['train', 'train', 'val'])
+  })
+
   it('is refused where there is a split or no class', async () => {
     await put('train/wave/a.mp4')
+    await put('val/wave/b.mp4', 1)
     await expect(make({ valFraction: 0.2 })).rejects.toMatchObject({ code: 'usage' })
     await put('../in2/a.mp4')
     await expect(make({ input: join(folder, 'in2'), valFraction: 0.2 })).rejects.toMatchObject({

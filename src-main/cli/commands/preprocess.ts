@@ -14,7 +14,7 @@ export const preprocessCommand: Command = {
 
 Makes a dataset in the layout of TAO's ActionRecognitionNet. IN is
   a folder of class-named folders of videos   -> DATASET/CLASS/CLIP/{rgb,u,v}
-  the same with train/ and val/ above         -> DATASET/{train,val}/CLASS/CLIP/{rgb,u,v}
+  the same with train/ and val/ above         -> DATASET/{train,val}/CLASS/CLIP/{rgb,u,v}, and test/ likewise
   one video, or a folder of videos            -> DATASET/CLIP/{rgb,u,v}, for kineo inference
 
 rgb/ gets every frame as PNG, u/ and v/ the optical flow between frames as gray JPEG. Ctrl-C leaves whole clips
