@@ -121,7 +121,7 @@ export class BatchLoader {
     this.clipsPerEpoch = this.#fixedOrder?.length ?? options.samples.length * options.clipsPerVideo
     this.#batchStarts = this.#splitIntoBatches()
     this.batchesPerEpoch = this.#batchStarts.length - 1
-    const clipBytes = Math.max(...options.samples.map((_, sampleIndex) => this.#clipBytes(sampleIndex)))
+    const clipBytes = options.samples.reduce((most, _, index) => Math.max(most, this.#clipBytes(index)), 0)
     if (clipBytes > mostClipBytes) throw tooLong(clipBytes)
     this.#batchesAhead = Math.max(
       1,

@@ -41,14 +41,12 @@ export async function checkDataset(samples: readonly VideoSample[], check: Datas
     report()
     return result
   })
-  const problems: KineoError[] = []
   for (const [index, result] of found.entries()) {
     const image = images[index]
-    if (image === undefined) continue
-    if (result instanceof KineoError) problems.push(result)
-    else conversions.count(image, result)
+    if (image !== undefined && !(result instanceof KineoError)) conversions.count(image, result)
   }
-  problems.push(...shapeProblems(images, found, check))
+  const unreadable = found.filter((result) => result instanceof KineoError)
+  const problems = [...unreadable, ...shapeProblems(images, found, check)]
   if (problems.length > 0) {
     throw problemsError(
       problems,

@@ -59,12 +59,9 @@ export function drawColorJitter(jitter: ColorJitter, random: Random): JitterStep
  */
 export function applyColorJitter(pixels: Uint8Array, steps: readonly JitterStep[]): void {
   for (const { kind, amount } of steps) {
-    if (kind === 'brightness') blend(pixels, () => 0, amount)
-    else if (kind === 'contrast') {
-      const mean = meanGray(pixels)
-      blend(pixels, () => mean, amount)
-    } else if (kind === 'saturation') blend(pixels, grayOf, amount)
-    else turnHue(pixels, amount)
+    if (kind === 'hue') turnHue(pixels, amount)
+    else if (kind === 'saturation') blendWithGray(pixels, amount)
+    else blendWith(pixels, kind === 'brightness' ? 0 : meanGray(pixels), amount)
   }
 }
 
@@ -81,21 +78,38 @@ function meanGray(pixels: Uint8Array): number {
   return Math.trunc(sum / (pixels.length / 3) + 0.5)
 }
 
-/** Pillow's Image.blend from what `degenerate` gives for a pixel to the pixel: truncated, cut at 0 and 255. */
-function blend(
-  pixels: Uint8Array,
-  degenerate: (red: number, green: number, blue: number) => number,
-  factor: number,
-): void {
-  const alpha = Math.fround(factor)
+/** Pillow's Image.blend from one value to another: truncated, cut at 0 and 255. `factor` is a float32. */
+function blended(from: number, to: number, factor: number): number {
+  const value = Math.fround(from + Math.fround(factor * (to - from)))
+  return value <= 0 ? 0 : value >= 255 ? 255 : Math.trunc(value)
+}
+
+function blendWith(pixels: Uint8Array, from: number, factor: number): void {
+  const table = Uint8Array.from({ length: 256 }, (_, value) => blended(from, value, Math.fround(factor)))
+  for (let i = 0; i < pixels.length; i++) pixels[i] = table[pixels[i] ?? 0] ?? 0
+}
+
+function blendWithGray(pixels: Uint8Array, amount: number): void {
+  const factor = Math.fround(amount)
   for (let i = 0; i < pixels.length; i += 3) {
-    const from = degenerate(pixels[i] ?? 0, pixels[i + 1] ?? 0, pixels[i + 2] ?? 0)
-    for (let channel = i; channel < i + 3; channel++) {
-      const value = Math.fround(from + Math.fround(alpha * ((pixels[channel] ?? 0) - from)))
-      pixels[channel] = value <= 0 ? 0 : value >= 255 ? 255 : Math.trunc(value)
-    }
+    const [red, green, blue] = [pixels[i] ?? 0, pixels[i + 1] ?? 0, pixels[i + 2] ?? 0]
+    const gray = grayOf(red, green, blue)
+    pixels[i] = blended(gray, red, factor)
+    pixels[i + 1] = blended(gray, green, factor)
+    pixels[i + 2] = blended(gray, blue, factor)
   }
 }
+
+/** Which of most (0), between (1) and low (2) red, green and blue are, by sixth of the circle; last for gray. */
+const partOfChannel = [
+  [0, 1, 2],
+  [1, 0, 2],
+  [2, 0, 1],
+  [2, 1, 0],
+  [1, 2, 0],
+  [0, 2, 1],
+  [0, 0, 0],
+] as const
 
 /** Turns the hue by a part of the circle, with Pillow's conversions to HSV and back. */
 function turnHue(pixels: Uint8Array, part: number): void {
@@ -115,15 +129,12 @@ function turnHue(pixels: Uint8Array, part: number): void {
     const low = roundByte(most * (1 - strength))
     const falling = roundByte(most * (1 - strength * rest))
     const rising = roundByte(most * (1 - strength * (1 - rest)))
-    const colors = [
-      [most, rising, low],
-      [falling, most, low],
-      [low, most, rising],
-      [low, falling, most],
-      [rising, low, most],
-      [most, low, falling],
-    ][sector % 6] ?? [most, most, most]
-    pixels.set(saturation === 0 ? [most, most, most] : colors, i)
+    const between = sector % 2 === 0 ? rising : falling
+    const order = partOfChannel[saturation === 0 ? 6 : sector % 6] ?? partOfChannel[6]
+    for (let channel = 0; channel < 3; channel++) {
+      const part = order[channel]
+      pixels[i + channel] = part === 0 ? most : part === 1 ? between : low
+    }
   }
 }
 

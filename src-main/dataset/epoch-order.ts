@@ -37,10 +37,9 @@ export function balancedClips(
   seed: number,
   epochIndex: number,
 ): ClipRef[] {
-  const present = [...new Set(classes)].sort((a, b) => a - b)
-  const videosOf = present.map((classIndex) =>
-    classes.flatMap((other, sampleIndex) => (other === classIndex ? [sampleIndex] : [])),
-  )
+  const byClass = Map.groupBy(classes.keys(), (sampleIndex) => classes[sampleIndex] ?? 0)
+  const present = [...byClass.keys()].sort((a, b) => a - b)
+  const videosOf = present.map((classIndex) => byClass.get(classIndex) ?? [])
   const rounds = new Map<string, number[]>()
   const roundOf = (order: number, round: number): number[] => {
     const key = `${order}/${round}`
