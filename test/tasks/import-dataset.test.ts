@@ -273,6 +273,17 @@ describe('a table', () => {
     )
   })
 
+  it('is read by the surest of several columns, and what is no video is left out', async () => {
+    await writeTree(source, {
+      'clips.csv':
+        'clip_name,clip_path,label,class_name\na,/x/a.mp4,0,wave\nb,/x/b.txt,0,wave\nc,/x/c.mp4,1,clap\n',
+      ...videos('x/a.mp4', 'x/b.txt', 'x/c.mp4'),
+    })
+    const report = await bringTable()
+    expect(await filesIn(output)).toEqual(['clap/c.mp4', 'wave/a.mp4'])
+    expect(report.notes).toEqual(['Left out, being no videos: /x/b.txt in line 3'])
+  })
+
   it('may name videos elsewhere, by absolute paths and with backslashes', async () => {
     await writeTree(folder, videos('elsewhere/a.mp4', 'elsewhere/b.mp4'))
     await writeTree(source, {

@@ -46,9 +46,15 @@ describe('parts', () => {
     expect(['Training', ' validate ', 'VAL', 'testing', 'extra', ''].map(partOf)).toEqual([
       ...['train', 'val', 'val', 'test', null, null],
     ])
-    expect(['k400_val_list.txt', 'validate.csv', 'train+val.csv', 'contest.csv'].map(partInName)).toEqual([
-      ...['val', 'val', null, null],
-    ])
+    const lists = [
+      'k400_val_list.txt',
+      'validate.csv',
+      'hmdb51_train_split_1_videos.txt',
+      'camera-test.v2.csv',
+    ]
+    expect(lists.map(partInName)).toEqual(['val', 'val', 'train', null])
+    const others = ['train+val.csv', 'contest.csv', 'training-room.csv', 'clips.csv']
+    expect(others.map(partInName)).toEqual([null, null, null, null])
   })
 })
 

@@ -87,6 +87,7 @@ function stillPacked(archives: readonly string[]): KineoError {
   return new KineoError('input', 'Videos are still packed', {
     where: someOf(archives, 5),
     remedy:
-      'Unpack each archive into the folder where it is (unrar x, 7-Zip or The Unarchiver), then import again',
+      'Unpack each archive into the folder where it is (unrar x, 7-Zip or The Unarchiver), then import again; ' +
+      'or name the classes that are there with --classes',
   })
 }

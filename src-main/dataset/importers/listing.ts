@@ -57,11 +57,15 @@ export function partOf(word: string): DatasetPart | null {
   return partNames.get(word.trim().toLowerCase()) ?? null
 }
 
-/** The one part that the name of a list speaks of, such as `kinetics_val_list.txt`, or null. */
+/**
+ * The one part that the name of a list ends with, such as `val.csv`, `kinetics_val_list.txt` and
+ * `hmdb51_test_split_1_videos.txt`, or null.
+ */
 export function partInName(name: string): DatasetPart | null {
-  const parts = new Set(name.split(/[^a-z]+/i).map(partOf))
-  parts.delete(null)
-  return parts.size === 1 ? ([...parts][0] ?? null) : null
+  const words = name.replace(/\.[^.]*$/, '').split(/[^a-z0-9]+/i)
+  const last = words.findLast((word) => !/^(\d*|list|split|videos|rawframes)$/i.test(word))
+  const parts = new Set(words.map(partOf).filter((part) => part !== null))
+  return parts.size === 1 ? partOf(last ?? '') : null
 }
 
 /** `1 video`, `3 videos`. */

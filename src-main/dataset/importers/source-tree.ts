@@ -57,7 +57,8 @@ export async function readSourceTree(
       const path = join(folder, entry.name)
       const target = entry.isSymbolicLink() ? await stat(path).catch(() => null) : entry
       if (target?.isDirectory()) inside.push(entry.name)
-      else sortIn(tree, { path, name: entry.name, folders })
+      // A link to nothing is told later; a pipe or a socket would be read forever.
+      else if (target?.isFile() ?? true) sortIn(tree, { path, name: entry.name, folders })
     }
     for (const name of inside) {
       const path = join(folder, name)

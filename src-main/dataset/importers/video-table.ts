@@ -3,14 +3,16 @@ import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { KineoError } from '../../core/errors.ts'
 import { isVideoFile } from '../../core/video-file.ts'
 import { parseDelimited, type Row } from './delimited-text.ts'
-import { partInName, partOf, type DatasetPart, type Importer, type SourceListing } from './listing.ts'
+import { partInName, someOf, partOf, type DatasetPart, type Importer, type SourceListing } from './listing.ts'
 import { readLines, readTextFile } from './text-file.ts'
 
-const pathNames = new Set(
-  'path file filename file_name filepath file_path video videos video_path video_name clip name'.split(' '),
-)
-const labelNames = new Set('label labels class class_name classname category action activity'.split(' '))
-const partNames = new Set('split subset set partition part fold'.split(' '))
+/** Names of columns in lower case, the surer ones first. */
+const pathNames = (
+  'path video_path file_path filepath clip_path videopath file filename file_name video_file ' +
+  'video videos clip name'
+).split(' ')
+const labelNames = 'class_name classname label_name label labels class category action activity'.split(' ')
+const partNames = 'split subset set partition part fold'.split(' ')
 
 /** Where the columns of a table are. */
 interface Columns {
@@ -59,15 +61,13 @@ export const listVideoTable: Importer = async (source, options) => {
   const chosen = options.chooseClasses([...new Set(entries.map(({ className }) => className))].sort())
   const listing: SourceListing = { root, videos: [], missing: [], notes }
   const seen = new Map<string, (typeof entries)[number]>()
+  const others: string[] = []
   for (const entry of entries) {
     const { row, path, className, part } = entry
     const file = await findFile(root, path, part)
     const known = seen.get(file ?? path)
     if (known && (known.className !== className || known.part !== part)) {
-      const [is, was] = [
-        `${className}${part ? ` in ${part}` : ''}`,
-        `${known.className}${known.part ? ` in ${known.part}` : ''}`,
-      ]
+      const [is, was] = [entry, known].map((each) => each.className + (each.part ? ` in ${each.part}` : ''))
       throw wrong(
         row,
         `The video ${path} is ${is} here, but ${was} in line ${known.row.line}`,
@@ -76,9 +76,11 @@ export const listVideoTable: Importer = async (source, options) => {
     }
     if (known || !chosen.has(className)) continue
     seen.set(file ?? path, entry)
-    if (file !== null) listing.videos.push({ source: file, className, part })
+    if (!namesVideo(path)) others.push(`${path} in line ${row.line}`)
+    else if (file !== null) listing.videos.push({ source: file, className, part })
     else listing.missing.push({ name: path, className, part })
   }
+  if (others.length > 0) notes.push(`Left out, being no videos: ${someOf(others)}`)
   return listing
 }
 
@@ -96,7 +98,7 @@ async function readTable(table: string): Promise<{ rows: Row[]; columns: Columns
     const [, path, label] = /^(.+?)\s+(\S+)$/.exec(each.trim()) ?? []
     return path === undefined || label === undefined ? [] : [{ line: index + 1, cells: [path, label] }]
   })
-  if (rows.length > 0 && rows.every(({ cells }) => isVideoFile(cells[0] ?? ''))) {
+  if (rows.length > 0 && rows.every(({ cells }) => namesVideo(cells[0] ?? ''))) {
     return { rows, columns: { path: 0, label: 1, part: null, headRows: 0 } }
   }
   throw new KineoError('input', 'The table is not understood', {
@@ -108,12 +110,13 @@ async function readTable(table: string): Promise<{ rows: Row[]; columns: Columns
 /** Understands the columns by the header, or by the first row that names a video; null when neither is there. */
 function findColumns(rows: readonly Row[]): Columns | null {
   const head = (rows[0]?.cells ?? []).map((cell) => cell.trim().toLowerCase())
-  const named = (names: ReadonlySet<string>): number => head.findIndex((cell) => names.has(cell))
+  const named = (names: readonly string[]): number =>
+    head.indexOf(names.find((name) => head.includes(name)) ?? '')
   const [path, label, part] = [named(pathNames), named(labelNames), named(partNames)]
   if (path >= 0 && label >= 0) return { path, label, part: part < 0 ? null : part, headRows: 1 }
   for (const headRows of [0, 1]) {
     const cells = rows[headRows]?.cells ?? []
-    const video = cells.findIndex((cell) => isVideoFile(cell.trim()))
+    const video = cells.findIndex((cell) => namesVideo(cell))
     const others = cells.map((_, at) => at).filter((at) => at !== video)
     const [second, third] = others
     if (video < 0 || second === undefined) continue
@@ -122,6 +125,11 @@ function findColumns(rows: readonly Row[]): Columns | null {
     if (others.length === 2 && isPart(third)) return { path: video, label: second, part: third, headRows }
   }
   return null
+}
+
+/** Whether a cell is the path of a video, of this system or of Windows. */
+function namesVideo(cell: string): boolean {
+  return isVideoFile(cell.trim().replace(/^.*[\\/]/, ''))
 }
 
 /** Class names by the numbers that the rows have for labels; null when the labels are names. */
@@ -169,12 +177,10 @@ async function findFile(root: string, path: string, part: DatasetPart | null): P
   const spellings = [path, ...(path.includes('\\') ? [path.replaceAll('\\', '/')] : [])]
   const bases = ['', 'videos', ...(part === null ? [] : [`videos_${part}`])]
   for (const spelling of spellings) {
-    if (isAbsolute(spelling)) {
-      if (await isFile(spelling)) return resolve(spelling)
-      continue
-    }
+    if (isAbsolute(spelling) && (await isFile(spelling))) return resolve(spelling)
+    // Some tables begin every path with a slash and mean their own folder.
     for (const base of bases) {
-      const file = resolve(root, base, spelling)
+      const file = join(root, base, spelling)
       if (await isFile(file)) return file
     }
   }
