@@ -2,7 +2,9 @@ import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import {
+  EvaluationSession,
   initialState,
+  networkInputs,
   TrainingSession,
   type Hyperparameters,
   type NetworkConfig,
@@ -11,6 +13,7 @@ import {
 import { planLowerings } from '../../src-main/engine/nets/lowering-plan.ts'
 import { stateEntries } from '../../src-main/engine/nets/parameters.ts'
 import { buildTrainingModel } from '../../src-main/engine/nets/training-model.ts'
+import { computeGradients } from '../../src-main/engine/runtime/gradients.ts'
 import { decodeModel } from '../../src-main/engine/onnx/model.ts'
 import type { TensorMap } from '../../src-main/engine/tensor.ts'
 import { labels, parameter, projections, uniform } from '../fixtures/torch/deterministic.ts'
@@ -106,6 +109,37 @@ describe('frozen stages', () => {
     const backward = [...all!].filter((scope) => scope.endsWith('/backward'))
     expect(backward.every((scope) => /fc|loss|concat|activation/.test(scope))).toBe(true)
     expect(backward).toContain(`${stream}fc_cls/backward`)
+  })
+
+  test.each([
+    ['rgb', '2d', 'resnet_18'],
+    ['joint', '2d', 'resnet_18'],
+    ['of', '3d', 'resnet_18'],
+    ['rgb', '2d', 'resnet_50'],
+  ] as const)('of %s %s %s compute what evaluation computes', async (modelType, inputType, backbone) => {
+    const network: NetworkConfig = { ...movingPatterns, modelType, inputType, backbone }
+    const parameters: TensorMap = new Map(
+      stateEntries(network).map(({ name, shape }) => [name, parameter(name, shape)]),
+    )
+    const inputs = Object.fromEntries(
+      networkInputs(network, 2).map(({ stream, shape }) => [stream, uniform(`frozen/${stream}`, shape)]),
+    )
+    const { logits, gradients } = await computeGradients({
+      network,
+      parameters,
+      inputs,
+      labels: Int32Array.of(0, 2),
+      activation: 'relu',
+      frozenStages: 5,
+      threads: 2,
+    })
+    const session = await EvaluationSession.create({ network, parameters, threads: 2 })
+    const expected = await session.logits(inputs, 2)
+    await session.dispose()
+    expect(largestDifference(logits, expected)).toBeLessThan(1e-4)
+    expect(Math.max(...expected.map(Math.abs))).toBeGreaterThan(0.1)
+    expect([...gradients.keys()].every((name) => /(^|\.)fc/.test(name))).toBe(true)
+    expect(gradients.size).toBe(modelType === 'joint' ? 8 : 2)
   })
 
   test('that do not exist are refused', async () => {

@@ -13,7 +13,8 @@ const taoDefaults: OptimizerSettings = { learningRate: 5e-4, momentum: 0.9, weig
 /**
  * Writes a PyTorch zip file with the keys of a Lightning checkpoint as TAO writes it (tao-facts 1.6), atomically.
  * `torch.load(path, weights_only=True)` of PyTorch 1.13 and later opens it; Kineo's own settings are JSON text under
- * `kineo`. The tensors are not copied and must not change before the promise settles.
+ * `kineo`. `lr_schedulers` stays empty: Lightning takes the number of the epoch from the state of its loops, which is not
+ * written, so it begins at epoch 0 and would be wrong with a schedule that is further on. The tensors are not copied and must not change before the promise settles.
  *
  * @param options With `encryptionKey` the whole file is encrypted (core/encryption.ts); only Kineo opens it then.
  * @throws KineoError (output) when the file would be larger than 4 GiB.
