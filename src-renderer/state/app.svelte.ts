@@ -171,8 +171,9 @@ export class AppState {
     })
   }
 
+  /** Stops the training of a run; what it has learned by then is checked all the same. */
   async stopRun(runId: number): Promise<void> {
-    const job = this.jobs.list.find((each) => each.runId === runId && isOpen(each))
+    const job = this.jobs.list.find((each) => each.runId === runId && each.kind === 'train' && isOpen(each))
     if (job !== undefined) await this.cancelJob(job.id)
   }
 

@@ -221,6 +221,7 @@ export async function wholeWay(checks: Checks, browser: Browser, host: Host, hom
     await review(checks, page, api)
     await exportStep(checks, page, api)
     await lostConnection(checks, context, host, complaints)
+    await stoppedRun(checks, page, api)
     await checks.check('no page complained', () => {
       assert.deepEqual(complaints, [])
       return Promise.resolve()
@@ -358,6 +359,27 @@ async function exportStep(checks: Checks, page: Page, api: Api): Promise<void> {
     await session.release()
   })
   await checks.check('Export when exported fits and is accessible', () => inspect(page, 'export'))
+}
+
+/** A training that is stopped is checked at once, and its result can be seen. */
+async function stoppedRun(checks: Checks, page: Page, api: Api): Promise<void> {
+  await checks.check('keys only: X stops a run, and Review shows what it had learned by then', async () => {
+    const small = { 'model.input_height': '32', 'model.input_width': '32', 'train.num_epochs': '500' }
+    const { runId } = await api.training.start({ changes: small })
+    const run = async () => (await api.runs.list()).find((each) => each.id === runId)
+    await page.keyboard.press('3')
+    await page.getByRole('button', { name: 'Run 2', exact: true }).click()
+    await page.getByRole('heading', { name: 'Run 2', exact: true }).waitFor()
+    await until('an epoch has ended', async () => ((await run())?.points.length ?? 0) >= 1, 300)
+    await page.locator('#main').focus()
+    await page.keyboard.press('x')
+    await page.getByRole('button', { name: 'See the result' }).waitFor(slow)
+    const epochsDone = (await run())?.points.length ?? 0
+    assert.equal((await run())?.status, 'stopped')
+    await page.getByText(`${epochsDone} of 500 epochs done and kept.`).waitFor()
+    await page.keyboard.press('4')
+    await page.getByText(`Run 2, motion, after ${epochsDone} of 500 epochs,`).waitFor()
+  })
 }
 
 /** The page's socket goes through the test, which can cut it. */
