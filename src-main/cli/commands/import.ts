@@ -155,10 +155,8 @@ function printNext({ parts, labelMap }: ImportReport, output: string, terminal: 
   const has = (wanted: string): boolean => parts.some(({ part }) => part === wanted)
   const folder = output.replace(/(?<=.)[\\/]+$/, '')
   const frames = `${folder}-frames`
-  if (has('test') && has('val')) {
-    const test = `kineo preprocess ${quoted(join(folder, 'test'))} --out ${quoted(`${frames}-test`)}`
-    terminal.line(`test/ is kept for the end and left out below; prepare it with ${test}`)
-  } else if (has('test')) {
+  const hasOwnTest = has('test') && has('val')
+  if (has('test') && !hasOwnTest) {
     terminal.line('There is no val/ in the data set: kineo preprocess and the app validate with its test/')
   }
   terminal.line(`
@@ -169,6 +167,7 @@ and in the spec:
     train_dataset_dir: ${yaml(join(frames, 'train'))}
     val_dataset_dir: ${yaml(join(frames, 'val'))}
     label_map: ${yaml(labelMap)}`)
+  if (hasOwnTest) terminal.line(`  evaluate:\n    test_dataset_dir: ${yaml(join(frames, 'test'))}`)
 }
 
 /** On one line, as it stands in a spec. */
