@@ -29,6 +29,7 @@ const ownNames = ['dataset.label_map', 'dataset.augmentation_config.flip_label_m
 
 /** A file full of unknown keys is not a spec: the rest is only counted. */
 const mostProblems = 30
+const longestShownKey = 200
 
 /** What reading a spec came to. */
 export interface SpecReading {
@@ -102,7 +103,7 @@ function fromSources(sources: readonly SpecSource[], earlier: readonly SpecProbl
   }
   const { places } = merged
   const at = (key: string, message: string): SpecProblem => ({
-    key: printable(key),
+    key: printable(key.slice(0, longestShownKey)),
     message,
     place: placeOf(places, key),
   })

@@ -157,27 +157,37 @@ export function readOverrides(overrides: readonly string[]): SpecSource {
         remedy: 'Write key=value, such as train.optim.lr=0.01',
       })
     }
-    setKey(source.tree, parts, overrideValue(key, text.slice(equals + 1)))
-    source.places.set(key, `override ${printable(shortened(text))}`)
+    // A secret is not repeated in messages.
+    const shown = key === 'encryption_key' ? `${key}=...` : printable(shortened(text))
+    setKey(source.tree, parts, overrideValue(shown, text.slice(equals + 1)))
+    source.places.set(key, `override ${shown}`)
   }
   return source
 }
 
-function overrideValue(key: string, text: string): unknown {
+/** @param shown The whole override, for messages. */
+function overrideValue(shown: string, text: string): unknown {
   try {
     requireModest(text)
     const document = parseDocument(text, yamlOptions)
     if (document.errors.length === 0 && document.warnings.length === 0) {
       const value: unknown = document.toJS() ?? null
       requireShallow(value, deepestKey)
-      return value
+      return isTightMap(value) ? overrideValue(shown, text.replace(/:(?=\S)/g, ': ')) : value
     }
   } catch (error) {
     if (exhaustion(error) === undefined) throw error
   }
-  throw new KineoError('usage', `The value of ${key} is not valid: ${key}=${printable(shortened(text))}`, {
+  throw new KineoError('usage', `The value is not valid: ${shown}`, {
     remedy: 'Quote it for the shell, such as "dataset.label_map={walk: 0, fall: 1}"',
   })
+}
+
+/** True for what `{walk:0,fall:1}`, as TAO's command line takes it, is in YAML: names with a colon, without values. */
+function isTightMap(value: unknown): boolean {
+  if (!isTree(value)) return false
+  const entries = Object.entries(value)
+  return entries.length > 0 && entries.every(([name, child]) => child === null && /.:\S/.test(name))
 }
 
 function shortened(text: string): string {

@@ -18,6 +18,7 @@ export function editDistance(a: string, b: string): number {
  */
 export function suggestKey(key: string, known: Iterable<string>): string | undefined {
   const name = lastPart(key)
+  if (key.length > longestName) return undefined
   let best: { key: string; distance: number } | undefined
   for (const candidate of known) {
     const candidateName = lastPart(candidate)
@@ -29,6 +30,9 @@ export function suggestKey(key: string, known: Iterable<string>): string | undef
   }
   return best?.key
 }
+
+/** A longer name is no typing mistake, and would take long to compare. */
+const longestName = 100
 
 /** Edit distance; a word of the name alone, such as `epochs` of `num_epochs`, is one away. */
 function nameDistance(name: string, candidate: string): number {

@@ -155,6 +155,10 @@ describe('YAML made to exhaust its reader ends with a message', () => {
     expect(message).toContain(`and ${count - 30} more problems`)
   })
 
+  it('a key as long as the file', async () => {
+    expect((await told(`? ${full('a')}\n: 1\n`)).length).toBeLessThan(1000)
+  })
+
   it('one doubled key after the other', async () => {
     expect(await told('a: 1\n'.repeat(5000))).toContain('spec.yaml:2: a: is given twice, first in line 1')
   })

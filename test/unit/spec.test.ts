@@ -123,6 +123,23 @@ describe('overrides', () => {
     expect((await loadSpec(path, ['dataset.label_map.z=2'])).dataset.label_map).toEqual({ x: 0, y: 1, z: 2 })
   })
 
+  it("reads a map as TAO's command line takes it, without spaces", async () => {
+    const path = await specFile('')
+    const spec = await loadSpec(path, ['dataset.label_map={walk:0,fall:1}'])
+    expect(spec.dataset.label_map).toEqual({ walk: 0, fall: 1 })
+    const map = '{"a:b": 0, c: 1}'
+    expect((await loadSpec(path, [`dataset.label_map=${map}`])).dataset.label_map).toEqual({ 'a:b': 0, c: 1 })
+  })
+
+  it('does not repeat the encryption key', async () => {
+    const path = await specFile('')
+    for (const value of ['12345', '[secret', '!!x secret']) {
+      const message = (await failure(loadSpec(path, [`encryption_key=${value}`]))).describe()
+      expect(message).toContain('encryption_key=...')
+      expect(message).not.toContain(value)
+    }
+  })
+
   it('lets the last override of a key win', async () => {
     const spec = await loadSpec(await specFile(''), ['train.seed=1', 'train.seed=2'])
     expect(spec.train.seed).toBe(2)
