@@ -205,19 +205,6 @@ describe('early stopping', () => {
     const more = await train(still(3))
     expect(more.epochs.map(({ epoch }) => epoch)).toEqual([4])
   })
-
-  it.each([
-    ['train.early_stopping_patience', { train: { early_stopping_patience: 2 } }],
-    ['train.save_best', { train: { save_best: true } }],
-    ['train.optim.lr_monitor=val_loss', { optim: { lr_scheduler: 'AutoReduce' } }],
-  ])('and what else watches a validation needs one: %s', async (key, over) => {
-    const blind = spec('blind', over)
-    blind.dataset.val_dataset_dir = null
-    await expect(train(blind)).rejects.toMatchObject({
-      code: 'spec',
-      message: expect.stringContaining(key),
-    })
-  })
 })
 
 describe('pretrained weights and encryption', () => {

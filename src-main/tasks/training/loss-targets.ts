@@ -1,5 +1,3 @@
-import { KineoError } from '../../core/errors.ts'
-
 export interface LossSettings {
   /** Share of each target that is spread evenly over all classes, 0..1. */
   labelSmoothing: number
@@ -48,7 +46,6 @@ export function lossTargets(
  * @param setting `none`; `balanced`: videos / (classes * videos of the class), as scikit-learn counts it, over the classes
  * that have videos; or a weight for each named class, 1 for the others.
  * @returns null for `none`.
- * @throws KineoError (spec) for a name that is no class.
  */
 export function classWeightsOf(
   setting: 'none' | 'balanced' | Readonly<Record<string, number>>,
@@ -64,15 +61,5 @@ export function classWeightsOf(
       return count === 0 ? 1 : total / (present.length * count)
     })
   }
-  const unknown = Object.keys(setting).filter((name) => !classNames.includes(name))
-  if (unknown.length > 0) {
-    throw new KineoError(
-      'spec',
-      `train.class_weights names no class of the label_map: ${unknown.join(', ')}`,
-      {
-        remedy: `The classes are ${classNames.join(', ')}`,
-      },
-    )
-  }
-  return classNames.map((name) => setting[name] ?? 1)
+  return classNames.map((name) => (Object.hasOwn(setting, name) ? (setting[name] ?? 1) : 1))
 }

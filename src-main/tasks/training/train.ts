@@ -59,7 +59,6 @@ export async function train(spec: Spec, hooks: TrainHooks = {}): Promise<TrainSu
       remedy: 'A network learns to tell classes apart: give it two or more',
     })
   }
-  requireValidationWhereWatched(spec)
   const work = (): Promise<TrainSummary> =>
     withStatusLog(spec, 'train', (folder, status) =>
       trainInto(folder, status, { spec, trainFolder, classNames }, hooks),
@@ -143,26 +142,6 @@ function endOf(spec: Spec, start: TrainingStart): { line: string; stoppedEarly: 
     }
   }
   return null
-}
-
-/** @throws KineoError (spec) for keys that need a validation, where there is none. */
-function requireValidationWhereWatched(spec: Spec): void {
-  const { val_dataset_dir: valFolder } = spec.dataset
-  const { optim, save_best: saveBest, early_stopping_patience: patience } = spec.train
-  if (valFolder !== null) return
-  const watching = [
-    ...(optim.lr_scheduler === 'AutoReduce' && optim.lr_monitor === 'val_loss'
-      ? ['train.optim.lr_monitor=val_loss']
-      : []),
-    ...(saveBest ? ['train.save_best'] : []),
-    ...(patience > 0 ? ['train.early_stopping_patience'] : []),
-  ]
-  if (watching.length === 0) return
-  throw new KineoError('spec', `${watching.join(' and ')} need a validation, but there is none`, {
-    where: 'dataset.val_dataset_dir',
-    remedy:
-      'Give the validation videos as dataset.val_dataset_dir, or leave out what watches them (train.optim.lr_monitor=train_loss watches the training loss)',
-  })
 }
 
 async function listSamples(
