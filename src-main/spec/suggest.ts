@@ -1,12 +1,19 @@
-/** Levenshtein distance: the fewest insertions, deletions and replacements that turn `a` into `b`. */
+/**
+ * The fewest insertions, deletions, replacements and swaps of neighbours that turn `a` into `b` (Damerau 1964, in the
+ * form that changes no letter twice).
+ */
 export function editDistance(a: string, b: string): number {
+  let beforePrevious: number[] = []
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {
     const row = [i]
     for (let j = 1; j <= b.length; j++) {
       const replace = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      row.push(Math.min((previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, replace))
+      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      const swap = isSwap ? (beforePrevious[j - 2] ?? 0) + 1 : Infinity
+      row.push(Math.min((previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, replace, swap))
     }
+    beforePrevious = previous
     previous = row
   }
   return previous[b.length] ?? 0

@@ -281,8 +281,11 @@ it('writes YAML that reads back to the same spec', async () => {
   expect(await loadSpec(await specFile(specToYaml(spec)))).toEqual(spec)
 })
 
-it('measures edit distance as Levenshtein did and finds a name under another section', () => {
+it('counts the slips of a typist and finds a name under another section', () => {
   expect(editDistance('kitten', 'sitting')).toBe(3)
+  expect(editDistance('tarin', 'train')).toBe(1)
+  expect(editDistance('ca', 'abc')).toBe(3)
+  expect(suggestKey('tarin', supportedKeys())).toBe('train')
   expect(editDistance('', 'abc')).toBe(3)
   expect(suggestKey('train.lr', supportedKeys())).toBe('train.optim.lr')
   expect(suggestKey('model.of_input_mean', supportedKeys())).toBe('dataset.augmentation_config.of_input_mean')
