@@ -1,5 +1,6 @@
 /**
- * One training step of ResNet18 against PyTorch's, side by side: `npm run bench:train-step -- --net 2d --batch 8`.
+ * One training step against PyTorch's, side by side: `npm run bench:train-step -- --net 2d --batch 8`, or `-- --net 3d`,
+ * which is 3x16x112x112 at batch 2; `--backbone resnet_50` and others.
  * The two take turns, step by step, so that a busy machine slows both. The last line is one JSON object; `ratio` is
  * PyTorch's median time over ours (above 1: we are faster).
  */
@@ -20,10 +21,12 @@ import {
 const { values } = parseArgs({
   options: {
     net: { type: 'string', default: '2d' },
-    batch: { type: 'string', default: '8' },
-    height: { type: 'string', default: '224' },
-    width: { type: 'string', default: '224' },
-    channels: { type: 'string', default: '9' },
+    backbone: { type: 'string', default: 'resnet_18' },
+    stream: { type: 'string', default: 'rgb' },
+    batch: { type: 'string' },
+    frames: { type: 'string' },
+    height: { type: 'string' },
+    width: { type: 'string' },
     classes: { type: 'string', default: '10' },
     threads: { type: 'string', default: '2' },
     steps: { type: 'string', default: '10' },
@@ -32,26 +35,34 @@ const { values } = parseArgs({
   },
 })
 
-const channels = Number(values.channels)
-const batch = Number(values.batch)
+const backbones = ['resnet_18', 'resnet_34', 'resnet_50', 'resnet_101', 'resnet_152'] as const
+const inputType = oneOf(['2d', '3d'], values.net)
+const modelType = oneOf(['rgb', 'of'], values.stream)
+const defaults = { '2d': { batch: 8, frames: 3, size: 224 }, '3d': { batch: 2, frames: 16, size: 112 } }[
+  inputType
+]
+const batch = Number(values.batch ?? defaults.batch)
+const frames = Number(values.frames ?? defaults.frames)
 const threads = Number(values.threads)
 const steps = Number(values.steps)
-if (values.net !== '2d') {
-  console.error('Only --net 2d can be measured yet')
-  process.exit(2)
-}
-const modelType = channels % 3 === 0 ? 'rgb' : 'of'
 const network: NetworkConfig = {
   modelType,
-  backbone: 'resnet_18',
-  inputType: '2d',
-  rgbSequenceLength: channels / 3,
-  ofSequenceLength: channels / 2,
-  height: Number(values.height),
-  width: Number(values.width),
+  backbone: oneOf(backbones, values.backbone),
+  inputType,
+  rgbSequenceLength: frames,
+  ofSequenceLength: frames,
+  height: Number(values.height ?? defaults.size),
+  width: Number(values.width ?? defaults.size),
   classCount: Number(values.classes),
   dropoutRatio: 0,
   fusionFeatures: 64,
+}
+
+function oneOf<const T extends string>(allowed: readonly T[], value: string): T {
+  const found = allowed.find((one) => one === value)
+  if (found !== undefined) return found
+  console.error(`${value} is none of ${allowed.join(', ')}`)
+  process.exit(2)
 }
 
 interface Timed {
@@ -62,9 +73,22 @@ interface Timed {
 /** PyTorch's side: a process that does one step for each line it is sent. */
 function startPeer(): { step: () => Promise<Timed | null>; stop: () => void } {
   const script = join(dirname(fileURLToPath(import.meta.url)), 'peers', 'train_step.py')
-  const flags = ['net', 'batch', 'height', 'width', 'channels', 'classes', 'threads'] as const
+  const { backbone, height, width, classCount: classes } = network
+  const channels = modelType === 'rgb' ? 3 : 2
   // Two steps more than are counted: the first ones warm up.
-  const wanted = ['--steps', String(steps + 2), ...flags.flatMap((flag) => [`--${flag}`, values[flag]])]
+  const settings = {
+    net: inputType,
+    backbone,
+    batch,
+    channels,
+    frames,
+    height,
+    width,
+    classes,
+    threads,
+    steps: steps + 2,
+  }
+  const wanted = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
   const child = spawn(values.python, [script, ...wanted], { stdio: ['pipe', 'pipe', 'inherit'] })
   child.on('error', () => undefined)
   child.stdin.on('error', () => undefined)
@@ -109,7 +133,7 @@ const peer = startPeer()
 const ours: number[] = []
 const theirs: number[] = []
 console.log(
-  `ResNet18 ${values.net}, ${channels}x${network.height}x${network.width}, batch ${batch}, ${threads} threads`,
+  `${network.backbone} ${inputType}, ${shape.slice(1).join('x')}, batch ${batch}, ${threads} threads`,
 )
 console.log('step     Kineo ms   PyTorch ms   Kineo loss   PyTorch loss')
 for (let step = -2; step < steps; step++) {
@@ -136,9 +160,11 @@ if (!compared)
   console.log(`PyTorch was not measured: ${values.python} could not run bench/peers/train_step.py`)
 const summary = {
   bench: 'train-step',
-  net: values.net,
+  net: inputType,
+  backbone: network.backbone,
+  stream: modelType,
   batch,
-  channels,
+  frames,
   height: network.height,
   width: network.width,
   threads,

@@ -29,7 +29,7 @@ except ImportError:
     except ImportError:
         sys.exit("Neither PIL nor OpenCV is there for this Python (Debian: apt-get install python3-pil)")
 
-from resnet18 import ResNet18
+from resnet import ResNet
 
 
 def folders(path):
@@ -138,7 +138,7 @@ class Joint(torch.nn.Module):
 def build(lengths, volume, classes):
     planes = {"rgb": 3, "of": 2}
     streams = {
-        stream: ResNet18(planes[stream] * (1 if volume else length), classes, volume)
+        stream: ResNet(planes[stream] * (1 if volume else length), classes, volume)
         for stream, length in lengths.items()
     }
     return Joint(streams["rgb"], streams["of"], classes) if len(streams) == 2 else next(iter(streams.values()))

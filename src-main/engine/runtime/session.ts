@@ -57,9 +57,10 @@ export function inputFeeds(network: NetworkConfig, inputs: StreamInputs, count: 
   for (const { stream, name, shape } of networkInputs(network, count)) {
     const data = inputs[stream]
     const size = elementCount(shape)
-    if (data === undefined || data.length < size) {
+    if (data === undefined) throw new KineoError('input', `The batch has no clips for ${name}`)
+    if (data.length < size) {
       throw new KineoError('input', `A batch of ${count} clips is too short`, {
-        where: `${data?.length ?? 0} values of ${size} for ${name}`,
+        where: `${data.length} values of ${size} for ${name}`,
       })
     }
     feeds[name] = float32Tensor(data.subarray(0, size), shape)
