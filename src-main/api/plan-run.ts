@@ -4,8 +4,8 @@ import { isReadyFor } from '../project/index.ts'
 import type { ClipRecord, Project } from '../project/index.ts'
 import { checkSpec, describeSections, describeSpec, parseSpec, specToYaml, type Spec } from '../spec/index.ts'
 import {
-  type NetworkWish,
   projectKeys,
+  type RecipeWish,
   recipeSpec,
   recommendSettings,
   settingsOf,
@@ -59,9 +59,12 @@ export function planRun(project: Project, changes: SpecChanges): TrainPlan {
   const { recommended, experiment, spec, problems } = drawUp(project, changes)
   const settings = spec === null ? recommended.settings : settingsOf(spec)
   const clips = usableClips(project)
-  // The kind of network is a wish to which the rest of the recipe is fitted; the recipe's own is that without one.
-  const { modelType, inputType } = recommendSettings(factsOf(project)).settings
-  const recipe = parseSpec(recipeSpec({ ...recommended.settings, modelType, inputType }))
+  const recipe = parseSpec(recipeSpec(recommended.settings))
+  // To these the rest of the recipe is fitted; the recipe's own are those without a wish.
+  const own = recommendSettings(factsOf(project)).settings
+  recipe.model.model_type = own.modelType
+  recipe.model.input_type = own.inputType
+  recipe.train.num_epochs = own.epochs
   return {
     settings,
     reason: recommended.reason,
@@ -140,12 +143,14 @@ function readChanges(changes: SpecChanges): { values: Map<string, unknown>; prob
   return { values, problems }
 }
 
-function wishOf(values: ReadonlyMap<string, unknown>): NetworkWish {
+function wishOf(values: ReadonlyMap<string, unknown>): RecipeWish {
   const modelType = (['rgb', 'of', 'joint'] as const).find((each) => each === values.get('model.model_type'))
   const inputType = (['2d', '3d'] as const).find((each) => each === values.get('model.input_type'))
+  const epochs = Number(values.get('train.num_epochs'))
   return {
     ...(modelType === undefined ? {} : { modelType }),
     ...(inputType === undefined ? {} : { inputType }),
+    ...(Number.isSafeInteger(epochs) && epochs > 0 ? { epochs } : {}),
   }
 }
 

@@ -19,7 +19,7 @@ export {
 export { exportModel, type ExportOptions, type ExportReport } from './export/export-model.ts'
 export {
   type DatasetFacts,
-  type NetworkWish,
+  type RecipeWish,
   projectKeys,
   recipeSpec,
   recommendSettings,

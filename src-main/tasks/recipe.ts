@@ -14,7 +14,7 @@ export interface DatasetFacts {
 }
 
 /** What a person has decided already; the rest is chosen to fit it. */
-export type NetworkWish = Partial<Pick<TrainSettings, 'modelType' | 'inputType'>>
+export type RecipeWish = Partial<Pick<TrainSettings, 'modelType' | 'inputType' | 'epochs'>>
 
 export interface RecommendedSettings {
   settings: TrainSettings
@@ -38,13 +38,13 @@ const directional = /(^|[^a-z])(left|right|clockwise|counterclockwise|anticlockw
  * actions (training-facts.md section 7: 28 of 31 gesture clips by flow), short clips, small images. A 3D network needs
  * several times the memory and time for a clip, so it gets fewer clips a step.
  */
-export function recommendSettings(facts: DatasetFacts, wish: NetworkWish = {}): RecommendedSettings {
+export function recommendSettings(facts: DatasetFacts, wish: RecipeWish = {}): RecommendedSettings {
   const modelType = wish.modelType ?? (facts.hasFlow ? 'of' : 'rgb')
   const inputType = wish.inputType ?? '2d'
   const usualBatch = inputType === '3d' ? 4 : facts.clipCount >= 32 ? 16 : 8
   const batchSize = Math.max(1, Math.min(usualBatch, facts.clipCount))
   const stepsPerEpoch = Math.max(1, Math.ceil(facts.clipCount / batchSize))
-  const epochs = Math.min(mostEpochs, Math.max(fewestEpochs, Math.round(usualSteps / stepsPerEpoch)))
+  const usualEpochs = Math.min(mostEpochs, Math.max(fewestEpochs, Math.round(usualSteps / stepsPerEpoch)))
   const [rgbFrames, ofFrames] = framesFor(facts, modelType, inputType)
   const mirrorLies = facts.classNames.some((name) => directional.test(name.replaceAll('_', ' ')))
   const settings: TrainSettings = {
@@ -55,7 +55,7 @@ export function recommendSettings(facts: DatasetFacts, wish: NetworkWish = {}): 
     ofFrames,
     height: 112,
     width: 112,
-    epochs,
+    epochs: wish.epochs ?? usualEpochs,
     batchSize,
     learningRate: batchSize >= 16 ? 0.01 : batchSize >= 8 ? 0.005 : 0.0025,
     horizontalFlip: !mirrorLies,
@@ -99,8 +99,8 @@ export type SpecTree = Record<string, unknown>
 
 /**
  * The experiment spec of the recipe, without the keys of `projectKeys`: the settings, and everything else so that a
- * small set is learned (frames spread over the clip, whole frames without a crop, no dropout, a learning rate that falls
- * in two steps, some five checkpoints kept).
+ * small set is learned (frames spread over the clip, whole frames without a crop, no dropout, limited gradients, a learning
+ * rate that rises over two epochs and falls along a cosine, some five checkpoints kept).
  */
 export function recipeSpec(settings: TrainSettings): SpecTree {
   const flip = settings.horizontalFlip ? 0.5 : 0
@@ -130,9 +130,12 @@ export function recipeSpec(settings: TrainSettings): SpecTree {
       num_epochs: settings.epochs,
       checkpoint_interval: Math.max(1, Math.ceil(settings.epochs / 5)),
       seed: settings.seed,
+      // Without it single steps throw the running statistics off, and validation falls back for an epoch or two.
+      clip_grad_norm: 2,
       optim: {
         lr: settings.learningRate,
-        lr_steps: [Math.round(settings.epochs * 0.5), Math.round(settings.epochs * 0.8)],
+        lr_scheduler: 'Cosine',
+        warmup_epochs: Math.min(2, Math.floor(settings.epochs / 5)),
       },
     },
     evaluate: { batch_size: settings.batchSize },

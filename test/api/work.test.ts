@@ -142,13 +142,18 @@ describe('the settings of a run', () => {
     expect(keys.find(({ key }) => key === 'results_dir')?.lockedBy).toContain('project')
 
     const plan = await api.training.plan({
-      changes: { 'train.optim.lr': '0.02', 'model.model_type': 'joint', 'train.optim.lr_steps': '[3, 5]' },
+      changes: { 'train.optim.lr': '0.02', 'model.model_type': 'joint', 'train.num_epochs': '5' },
     })
     expect(plan).toMatchObject({
       problems: [],
-      settings: { modelType: 'joint', learningRate: 0.02, rgbFrames: 3, ofFrames: 10 },
-      recipe: { 'model.model_type': 'of', 'dataset.augmentation_config.train_crop_type': 'no_crop' },
+      settings: { modelType: 'joint', learningRate: 0.02, rgbFrames: 3, ofFrames: 10, epochs: 5 },
+      recipe: {
+        'model.model_type': 'of',
+        'train.optim.warmup_epochs': '1',
+        'dataset.augmentation_config.train_crop_type': 'no_crop',
+      },
     })
+    expect(plan.recipe['train.num_epochs']).not.toBe('5')
     expect(plan.yaml).toContain('model_type: joint')
     for (const { key, lockedBy } of keys) expect(key in plan.recipe, key).toBe(lockedBy === null)
   })

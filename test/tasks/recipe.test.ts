@@ -85,6 +85,21 @@ it('are fitted to the kind of network that was chosen', () => {
   })
 })
 
+it('warm up and keep checkpoints as fits the number of epochs that was chosen', () => {
+  const scheduleOf = (epochs: number) => {
+    const { settings } = recommendSettings(facts(), { epochs })
+    const { train } = specOf(
+      recipeSpec(settings),
+      { trainFolder: '/t', valFolder: '/v', resultsFolder: '/r' },
+      ['a', 'b'],
+    )
+    return [train.optim.lr_scheduler, train.optim.warmup_epochs, train.checkpoint_interval]
+  }
+  expect(scheduleOf(25)).toEqual(['Cosine', 2, 5])
+  expect(scheduleOf(6)).toEqual(['Cosine', 1, 2])
+  expect(scheduleOf(1)).toEqual(['Cosine', 0, 1])
+})
+
 it('are what their spec comes to', () => {
   const { settings } = recommendSettings(facts({ hasFlow: false }), { inputType: '3d' })
   const paths = { trainFolder: '/t', valFolder: '/v', resultsFolder: '/r' }

@@ -3,7 +3,7 @@ import { writeFileAtomic } from '../../core/atomic-file.ts'
 import { KineoError } from '../../core/errors.ts'
 import type { ModelType } from '../../core/streams.ts'
 import { commentedYaml, describeSpec, parseSpec } from '../../spec/index.ts'
-import { type DatasetFacts, type NetworkWish, recipeSpec, recommendSettings } from '../../tasks/recipe.ts'
+import { type DatasetFacts, type RecipeWish, recipeSpec, recommendSettings } from '../../tasks/recipe.ts'
 import type { CommandContext } from '../command.ts'
 import { type DatasetSurvey, surveyDataset } from '../dataset-survey.ts'
 import { readOptions } from '../read-options.ts'
@@ -24,7 +24,7 @@ export async function initSpec(args: string[], { terminal }: CommandContext): Pr
       remedy: 'Name the data set with --dataset',
     })
   }
-  const wish: NetworkWish = {
+  const wish: RecipeWish = {
     ...oneOf('--model-type', values['model-type'], ['rgb', 'of', 'joint'] as const, 'modelType'),
     ...oneOf('--input-type', values['input-type'], ['2d', '3d'] as const, 'inputType'),
   }
@@ -73,7 +73,7 @@ function oneOf<const T extends string, const K extends string>(
 type Tree = Record<string, unknown>
 
 /** The recipe of the app for this data set, as a spec with its folders and classes. */
-function starterSpec(survey: DatasetSurvey | null, wish: NetworkWish): { tree: Tree; reason: string } {
+function starterSpec(survey: DatasetSurvey | null, wish: RecipeWish): { tree: Tree; reason: string } {
   const { settings, reason } = recommendSettings(factsOf(survey, wish), wish)
   const recipe = recipeSpec(settings)
   const classNames = survey?.classNames ?? ['walk', 'fall']
@@ -93,7 +93,7 @@ function starterSpec(survey: DatasetSurvey | null, wish: NetworkWish): { tree: T
   return { tree: onlyFor(settings.modelType, tree), reason }
 }
 
-function factsOf(survey: DatasetSurvey | null, { modelType }: NetworkWish): DatasetFacts {
+function factsOf(survey: DatasetSurvey | null, { modelType }: RecipeWish): DatasetFacts {
   if (survey === null) {
     return { clipCount: 100, framesPerClip: [], classNames: [], hasFlow: (modelType ?? 'rgb') !== 'rgb' }
   }
