@@ -2,11 +2,12 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, sep } from 'node:path'
 import { KineoError } from '../core/errors.ts'
 import { isVideoFile } from '../core/video-file.ts'
+import { type ClassFolder, FolderBudget, listFolder, readClassFolders } from '../dataset/class-folders.ts'
+import { setAside } from '../dataset/set-aside.ts'
 import type { FoundClip, Split } from '../project/index.ts'
 import { Project } from '../project/index.ts'
-import { planClips, validationNames } from '../tasks/preprocess-plan.ts'
+import { planClips } from '../tasks/preprocess-plan.ts'
 import { Concurrency } from './concurrency.ts'
-import { splitClips, splitSeed, validationFraction } from './split-clips.ts'
 
 /** What a folder holds that can be opened. */
 export interface SourceFolder {
@@ -19,9 +20,17 @@ export interface SourceFolder {
 /** A clip before it is known in which split it goes. */
 type UnsplitClip = Omit<FoundClip, 'split'> & { split: Split | null }
 
-interface ClassContent {
-  className: string
-  folder: string
+/** A clip with the part that its folder says, or null. */
+type PlacedClip = Omit<FoundClip, 'split'> & { part: Split | null }
+
+/** Share of each class that is set aside to check what was learned. */
+const validationFraction = 0.2
+/** Decides which clips are set aside. */
+const splitSeed = 1234
+
+/** A class folder with what can be opened in it. */
+interface ClassContent extends ClassFolder {
+  /** Names of the videos. */
   videos: string[]
   /** Sub-folders with frames, as in a TAO dataset. */
   prepared: PreparedFolder[]
@@ -33,82 +42,23 @@ interface PreparedFolder {
   flow: boolean
 }
 
-/** Stops a look at a folder that holds thousands of others. */
-class Budget {
-  left: number
-
-  constructor(folders: number) {
-    this.left = folders
-  }
-}
-
-interface Entries {
-  folders: string[]
-  files: string[]
-}
-
-async function list(folder: string, budget?: Budget): Promise<Entries> {
-  if (budget !== undefined && budget.left-- <= 0) return { folders: [], files: [] }
-  const entries = await readdir(folder, { withFileTypes: true })
-  const folders: string[] = []
-  const files: string[] = []
-  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (entry.name.startsWith('.')) continue
-    const isFolder =
-      entry.isDirectory() ||
-      (entry.isSymbolicLink() &&
-        (await stat(join(folder, entry.name)).then(
-          (info) => info.isDirectory(),
-          () => false,
-        )))
-    ;(isFolder ? folders : files).push(entry.name)
-  }
-  return { folders, files }
-}
-
-/** Class folders of `root` that hold videos or prepared clips. A folder that cannot be read counts as empty. */
-async function listClasses(root: string, budget?: Budget): Promise<ClassContent[]> {
-  const { folders } = await list(root, budget)
-  const classes: ClassContent[] = []
-  for (const className of folders) {
-    const folder = join(root, className)
-    const content = await list(folder, budget).catch((): Entries => ({ folders: [], files: [] }))
-    const videos = content.files.filter((name) => isVideoFile(name))
+/** The class folders for training and validation that hold videos or prepared clips; a test part stays out. */
+async function readClasses(folder: string, budget?: FolderBudget): Promise<ClassContent[]> {
+  const contents = new Map<string, ClassContent>()
+  const isClass = async (candidate: ClassFolder): Promise<boolean> => {
+    const videos = candidate.files.filter((name) => isVideoFile(name))
     const prepared: PreparedFolder[] = []
-    for (const name of content.folders) {
-      const inside = await list(join(folder, name), budget).catch((): Entries => ({ folders: [], files: [] }))
-      const rgb = inside.folders.includes('rgb')
-      const flow = inside.folders.includes('u') && inside.folders.includes('v')
+    for (const name of candidate.folders) {
+      const inside = await listFolder(join(candidate.path, name), budget).catch(() => null)
+      const rgb = inside?.folders.includes('rgb') ?? false
+      const flow = (inside?.folders.includes('u') && inside.folders.includes('v')) ?? false
       if (rgb || flow) prepared.push({ name, rgb, flow })
     }
-    if (videos.length > 0 || prepared.length > 0) classes.push({ className, folder, videos, prepared })
+    contents.set(candidate.path, { ...candidate, videos, prepared })
+    return videos.length > 0 || prepared.length > 0
   }
-  return classes
-}
-
-/** Where the classes stand. */
-interface Layout {
-  trainRoot: string
-  train: ClassContent[]
-  /** Null when the folder has no split of its own. */
-  valRoot: string | null
-  val: ClassContent[]
-}
-
-/** Finds the classes, under train/ and val/ (or test/) where the folder has them. */
-async function findLayout(folder: string, budget?: Budget): Promise<Layout> {
-  const { folders } = await list(folder, budget)
-  if (folders.includes('train')) {
-    const trainRoot = join(folder, 'train')
-    const train = await listClasses(trainRoot, budget)
-    if (train.length > 0) {
-      const name = validationNames.find((candidate) => folders.includes(candidate))
-      const valRoot = name === undefined ? null : join(folder, name)
-      const val = valRoot === null ? [] : await listClasses(valRoot, budget)
-      return { trainRoot, train, valRoot: val.length > 0 ? valRoot : null, val }
-    }
-  }
-  return { trainRoot: folder, train: await listClasses(folder, budget), valRoot: null, val: [] }
+  const { classes } = await readClassFolders(folder, isClass, budget)
+  return classes.flatMap(({ path, part }) => contents.get(part === 'test' ? '' : path) ?? [])
 }
 
 /**
@@ -123,67 +73,65 @@ export async function readSourceFolder(
   knownSplits: ReadonlyMap<string, Split> = new Map(),
 ): Promise<SourceFolder> {
   await requireReadable(folder)
-  const layout = await findLayout(folder)
-  const classes = [...layout.train, ...layout.val]
+  const classes = await readClasses(folder)
   const classNames = [...new Set(classes.map(({ className }) => className))].sort()
   await requireClasses(folder, classNames)
 
-  if (!classes.some((content) => content.prepared.length > 0)) {
-    const planned = (await planVideos(layout, folder, knownSplits)).filter(({ place }) =>
-      classNames.includes(place.className),
-    )
-    const clips = await new Concurrency(16).map(planned, ({ source, place }) =>
-      readVideo(folder, source, place),
-    )
-    return { kind: 'videos', classNames, clips }
-  }
   const reading = new Concurrency(16)
-  const clips: UnsplitClip[] = []
-  for (const [contents, split] of [
-    [layout.train, layout.valRoot === null ? null : 'train'],
-    [layout.val, 'val'],
-  ] as const) {
-    for (const content of contents) {
-      clips.push(
-        ...(await reading.map(content.prepared, (clip) => readPreparedClip(folder, content, clip, split))),
+  const isPrepared = classes.some((content) => content.prepared.length > 0)
+  const found = isPrepared
+    ? await reading.map(
+        classes.flatMap((content) => content.prepared.map((clip) => ({ content, clip }))),
+        ({ content, clip }) => readPreparedClip(folder, content, clip),
       )
-    }
+    : await reading.map(await planVideos(folder, classNames), (video) => readVideo(folder, video))
+  // A part for training alone is no split yet.
+  const isSplit = found.some(({ part }) => part === 'val')
+  const clips = found.map(({ part, ...clip }) => ({
+    ...clip,
+    split: (isSplit ? part : knownSplits.get(clip.path)) ?? null,
+  }))
+  return {
+    kind: isPrepared ? 'tao-dataset' : 'videos',
+    classNames,
+    clips: await splitClips(folder, clips, isPrepared),
   }
-  const known = clips.map((clip) => ({ ...clip, split: clip.split ?? knownSplits.get(clip.path) ?? null }))
-  return { kind: 'tao-dataset', classNames, clips: splitClips(known) }
 }
 
+/** A video with the clip that comes out of it, by the rules of `kineo preprocess`. */
 interface PlannedVideo {
   source: string
-  place: { split: Split; className: string; name: string }
+  part: Split | null
+  className: string
+  name: string
 }
 
-/** Which clips come out of the videos, under which names, by the rules of `kineo preprocess`. */
-async function planVideos(
-  layout: Layout,
+async function planVideos(folder: string, classNames: readonly string[]): Promise<PlannedVideo[]> {
+  const { clips } = await planClips(folder, null, 0)
+  return clips.flatMap(({ source, place }) => {
+    const [name = '', className = '', part = null] = place.split('/').reverse()
+    // A class of nothing but sound, and a test part, are not shown.
+    const isShown = classNames.includes(className) && part !== 'test'
+    return isShown ? { source, part: part === 'val' || part === 'train' ? part : null, className, name } : []
+  })
+}
+
+/**
+ * Decides the split of every clip that has none: of each class a fifth is for validation, by the rule of `kineo preprocess
+ * --val`. Clips that were split before keep their side, so that the same folder gives the same split.
+ */
+async function splitClips(
   folder: string,
-  knownSplits: ReadonlyMap<string, Split>,
-): Promise<PlannedVideo[]> {
-  const plan = async (root: string, split: Split): Promise<PlannedVideo[]> => {
-    const { clips } = await planClips(root, null, splitSeed)
-    return clips.map(({ source, place }) => {
-      const [className = '', name = ''] = place.split('/')
-      return { source, place: { split, className, name } }
-    })
+  clips: readonly UnsplitClip[],
+  isPrepared: boolean,
+): Promise<FoundClip[]> {
+  const videos = clips.map(({ path, className, split }) => ({ source: join(folder, path), className, split }))
+  // Looking for the same content means to read every file, so it is done only when there is a new one.
+  if (clips.some(({ split }) => split === null)) {
+    // The folder of a prepared clip has no extension, and nothing to compare: what is in it was made from one video.
+    await setAside(videos, validationFraction, splitSeed, { scenes: isPrepared ? 'names' : 'content' })
   }
-  const train = await plan(layout.trainRoot, 'train')
-  if (layout.valRoot !== null) return [...train, ...(await plan(layout.valRoot, 'val'))]
-  // Setting clips aside means to read every file, so it is done only when there is a new one.
-  const knownSplit = (source: string): Split | undefined => knownSplits.get(pathIn(folder, source))
-  const isNew = train.some(({ source }) => knownSplit(source) === undefined)
-  const { clips } = isNew ? await planClips(layout.trainRoot, validationFraction, splitSeed) : { clips: [] }
-  const planned = new Map(
-    clips.map(({ source, place }) => [source, place.startsWith('val/') ? 'val' : 'train'] as const),
-  )
-  return train.map(({ source, place }) => ({
-    source,
-    place: { ...place, split: knownSplit(source) ?? planned.get(source) ?? 'train' },
-  }))
+  return clips.map((clip, i) => ({ ...clip, split: videos[i]?.split ?? 'train' }))
 }
 
 /** Path within the opened folder, with `/`. */
@@ -222,7 +170,7 @@ async function requireClasses(folder: string, classNames: readonly string[]): Pr
       remedy: 'A model learns to tell classes apart: add a second folder with videos of something else',
     })
   }
-  const { files, folders } = await list(folder)
+  const { files, folders } = await listFolder(folder)
   const remedy = (await nearbyFolder(folder, folders)) ?? shape
   if (files.some((name) => isVideoFile(name))) {
     throw new KineoError('input', 'The videos are not sorted into classes', { where: folder, remedy })
@@ -236,10 +184,10 @@ async function requireClasses(folder: string, classNames: readonly string[]): Pr
 
 /** What to open instead, where a person went one folder too far or not far enough. */
 async function nearbyFolder(folder: string, inside: readonly string[]): Promise<string | null> {
-  const budget = new Budget(verdictBudget)
+  const budget = new FolderBudget(verdictBudget)
   const holdsClasses = async (path: string): Promise<boolean> => {
-    const { train, val } = await findLayout(path, budget).catch(() => ({ train: [], val: [] }))
-    return new Set([...train, ...val].map(({ className }) => className)).size >= 2
+    const classes = await readClasses(path, budget).catch((): ClassContent[] => [])
+    return new Set(classes.map(({ className }) => className)).size >= 2
   }
   for (const name of inside)
     if (await holdsClasses(join(folder, name))) return `Open the folder "${name}" in it`
@@ -247,7 +195,7 @@ async function nearbyFolder(folder: string, inside: readonly string[]): Promise<
   return (await holdsClasses(above)) ? `Open the folder above it, "${basename(above)}"` : null
 }
 
-async function readVideo(folder: string, source: string, place: PlannedVideo['place']): Promise<FoundClip> {
+async function readVideo(folder: string, { source, ...place }: PlannedVideo): Promise<PlacedClip> {
   const info = await stat(source).catch(() => null)
   return {
     path: pathIn(folder, source),
@@ -262,17 +210,16 @@ async function readPreparedClip(
   root: string,
   content: ClassContent,
   clip: PreparedFolder,
-  split: Split | null,
-): Promise<UnsplitClip> {
-  const folder = join(content.folder, clip.name)
+): Promise<PlacedClip> {
+  const folder = join(content.path, clip.name)
   const info = await stat(folder).catch(() => null)
-  const images = (await list(join(folder, clip.rgb ? 'rgb' : 'u'))).files.length
+  const images = (await listFolder(join(folder, clip.rgb ? 'rgb' : 'u'))).files.length
   const frameCount = clip.rgb || images === 0 ? images : images + 1
   return {
     path: pathIn(root, folder),
     name: clip.name,
     className: content.className,
-    split,
+    part: content.part === 'val' || content.part === 'train' ? content.part : null,
     fileBytes: frameCount,
     modifiedMs: Math.trunc(info?.mtimeMs ?? 0),
     frames: { folder, frameCount, hasRgb: clip.rgb, hasFlow: clip.flow },
@@ -287,8 +234,7 @@ const verdictBudget = 400
 export async function describeSourceFolder(folder: string): Promise<string | null> {
   if (Project.existsIn(folder)) return 'Kineo project'
   try {
-    const { train, val } = await findLayout(folder, new Budget(verdictBudget))
-    const classes = [...train, ...val]
+    const classes = await readClasses(folder, new FolderBudget(verdictBudget))
     const count = new Set(classes.map(({ className }) => className)).size
     if (count === 0) return null
     const prepared = classes.reduce((sum, content) => sum + content.prepared.length, 0)

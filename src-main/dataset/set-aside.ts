@@ -24,16 +24,20 @@ type Group = SplittableVideo[]
  * training.
  *
  * @param fraction Share of each class, above 0 and below 1.
+ * @param scenes `content` for files; `names` for folders, whose whole names tell them apart.
  * @returns What a person should know, one sentence each.
  */
 export async function setAside(
   videos: readonly SplittableVideo[],
   fraction: number,
   seed: number,
-  signal?: AbortSignal,
+  { scenes = 'content', signal }: { scenes?: 'content' | 'names'; signal?: AbortSignal | undefined } = {},
 ): Promise<string[]> {
   const notes: string[] = []
-  const groups = await groupByScene(videos, signal)
+  const groups =
+    scenes === 'content'
+      ? await groupByScene(videos, signal)
+      : new Map(videos.map((video): [SplittableVideo, Group] => [video, [video]]))
   for (const group of new Set(groups.values())) {
     const known = group.find(({ split }) => split !== null)
     if (known) for (const video of group) video.split ??= known.split

@@ -84,6 +84,8 @@ export interface ImportReport {
   missingList: string | null
   /** Whether the dataset has videos to train with now: any, where it is not divided. */
   hasTraining: boolean
+  /** Whether it has videos to validate with: val/, or test/. */
+  hasValidation: boolean
   /** Every class of the dataset, those of earlier imports too, with the index that it gets when sorted by name. */
   labelMap: Record<string, number>
   notes: string[]
@@ -392,6 +394,7 @@ function report(
     failed,
     missing: listing.missing.length,
     missingList,
+    hasValidation: all.some(({ part }) => part === 'val' || part === 'test'),
     hasTraining: all.some(({ part }) => part === null || part === 'train'),
     labelMap: Object.fromEntries([...names].sort().map((name, index) => [name, index])),
     notes,

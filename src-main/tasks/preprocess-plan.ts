@@ -1,7 +1,8 @@
-import { readdir, realpath, stat } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { KineoError } from '../core/errors.ts'
 import { isVideoFile } from '../core/video-file.ts'
+import { readClassFolders, type ClassFolder } from '../dataset/class-folders.ts'
 import { setAside, type SplittableVideo } from '../dataset/set-aside.ts'
 
 /** One clip that is to be made out of one video. */
@@ -27,8 +28,6 @@ interface Found {
   className: string | null
 }
 
-/** Names of the folder beside train/ that is for validation; the first that is there is taken. */
-export const validationNames = ['val', 'valid', 'validation', 'test']
 /** Most bytes of the name of a folder. */
 const longestName = 255
 /** Sound is taken for a video that lost its picture: it is reported instead of passed over. */
@@ -63,7 +62,7 @@ export async function planClips(
     })
   }
   if (valFraction !== null) {
-    plan.notes.push(...(await setAside(undecided(found), valFraction, seed, signal)))
+    plan.notes.push(...(await setAside(undecided(found), valFraction, seed, { signal })))
   }
   plan.clips = nameClips(found)
   return plan
@@ -74,72 +73,45 @@ function unlabelled(source: string): Found {
 }
 
 async function findVideos(root: string, plan: Plan): Promise<Found[]> {
-  const { folders, files } = await list(root, plan)
-  const train = folders.find((name) => name.toLowerCase() === 'train')
-  if (train !== undefined && !(await holdsVideos(join(root, train)))) {
-    const found = await findClasses(join(root, train), 'train', plan)
-    if (found.length > 0) {
-      const names = validationNames.map((known) => folders.find((name) => name.toLowerCase() === known))
-      const val = names.find((name) => name !== undefined)
-      if (val !== undefined) found.push(...(await findClasses(join(root, val), 'val', plan)))
-      const test = folders.find((name) => name !== val && name.toLowerCase() === 'test')
-      if (test !== undefined) found.push(...(await findClasses(join(root, test), 'test', plan)))
-      const others = folders.filter((name) => ![train, val, test].includes(name))
-      if (others.length > 0) plan.notes.push(`Left out beside ${train}: ${others.join(', ')}`)
-      return found
-    }
+  const noVideos = new Set<string>()
+  const isClass = ({ path, files }: ClassFolder): boolean => {
+    for (const name of files) if (!isCandidate(name)) noVideos.add(join(path, name))
+    return files.some(isCandidate)
   }
-  const videos = candidates(root, files, plan)
-  const labelled = await findClasses(root, null, plan)
-  if (labelled.length > 0 && videos.length > 0) {
-    plan.notes.push(`${count(videos.length, 'video')} beside the class folders left out: they have no class`)
-  }
-  return labelled.length > 0 ? labelled : videos.map(unlabelled)
-}
-
-async function findClasses(folder: string, split: Found['split'], plan: Plan): Promise<Found[]> {
+  const sorted = await readClassFolders(root, isClass).catch((cause: unknown) => {
+    throw unreadable(root, cause)
+  })
+  const [blocked] = sorted.unreadable
+  if (blocked !== undefined) throw unreadable(blocked)
+  plan.ignored.push(...sorted.others, ...noVideos)
   const found: Found[] = []
-  for (const className of (await list(folder)).folders) {
-    const path = join(folder, className)
-    const { folders, files } = await list(path, plan)
-    const videos = candidates(path, files, plan)
-    if (videos.length > 0 && folders.length > 0) {
+  for (const { className, path, part, files, folders } of sorted.classes) {
+    if (folders.length > 0) {
       plan.notes.push(`Left out, being folders within class ${className}: ${folders.join(', ')}`)
     }
-    found.push(...videos.map((source) => ({ source, split, className })))
+    const videos = files.filter(isCandidate).map((name) => join(path, name))
+    found.push(...videos.map((source) => ({ source, split: part, className })))
   }
-  return found
-}
-
-function candidates(folder: string, files: readonly string[], plan: Plan): string[] {
-  const isCandidate = (name: string): boolean =>
-    isVideoFile(name) || soundExtensions.has(extname(name).toLowerCase())
-  plan.ignored.push(...files.filter((name) => !isCandidate(name)).map((name) => join(folder, name)))
-  return files.filter(isCandidate).map((name) => join(folder, name))
-}
-
-async function holdsVideos(folder: string): Promise<boolean> {
-  return (await list(folder)).files.some((name) => isVideoFile(name))
-}
-
-/**
- * Folders and files of a folder by name; hidden ones are passed over, links are followed. A link to nothing counts as a
- * file, which is found out later; what is no file at all (a pipe would be read forever) goes to the ignored ones of `plan`.
- */
-async function list(folder: string, plan?: Plan): Promise<{ folders: string[]; files: string[] }> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
-    throw new KineoError('input', 'The folder cannot be read', { where: folder, cause })
-  })
-  const folders: string[] = []
-  const files: string[] = []
-  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (entry.name.startsWith('.')) continue
-    const target = entry.isSymbolicLink() ? await stat(join(folder, entry.name)).catch(() => null) : entry
-    if (target?.isDirectory()) folders.push(entry.name)
-    else if (target?.isFile() ?? true) files.push(entry.name)
-    else plan?.ignored.push(join(folder, entry.name))
+  if (sorted.trainName !== null) {
+    if (sorted.beside.length > 0) {
+      plan.notes.push(`Left out beside ${sorted.trainName}: ${sorted.beside.join(', ')}`)
+    }
+    return found
   }
-  return { folders, files }
+  plan.ignored.push(...sorted.files.filter((name) => !isCandidate(name)).map((name) => join(root, name)))
+  const videos = sorted.files.filter(isCandidate).map((name) => join(root, name))
+  if (found.length > 0 && videos.length > 0) {
+    plan.notes.push(`${count(videos.length, 'video')} beside the class folders left out: they have no class`)
+  }
+  return found.length > 0 ? found : videos.map(unlabelled)
+}
+
+function unreadable(folder: string, cause?: unknown): KineoError {
+  return new KineoError('input', 'The folder cannot be read', { where: folder, cause })
+}
+
+function isCandidate(name: string): boolean {
+  return isVideoFile(name) || soundExtensions.has(extname(name).toLowerCase())
 }
 
 /**

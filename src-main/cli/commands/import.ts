@@ -150,8 +150,11 @@ function printReport(report: ImportReport, options: ImportOptions, terminal: Ter
 }
 
 /** What to type next, with the folder as the person wrote it. */
-function printNext({ parts, labelMap }: ImportReport, output: string, terminal: Terminal): void {
-  const divided = parts.every(({ part }) => part !== null)
+function printNext(
+  { parts, hasValidation, labelMap }: ImportReport,
+  output: string,
+  terminal: Terminal,
+): void {
   const has = (wanted: string): boolean => parts.some(({ part }) => part === wanted)
   const folder = output.replace(/(?<=.)[\\/]+$/, '')
   const frames = `${folder}-frames`
@@ -161,7 +164,7 @@ function printNext({ parts, labelMap }: ImportReport, output: string, terminal: 
   }
   terminal.line(`
 Next:
-  kineo preprocess ${quoted(folder)} --out ${quoted(frames)}${divided ? '' : ' --val 0.2'}
+  kineo preprocess ${quoted(folder)} --out ${quoted(frames)}${hasValidation ? '' : ' --val 0.2'}
 and in the spec:
   dataset:
     train_dataset_dir: ${yaml(join(frames, 'train'))}

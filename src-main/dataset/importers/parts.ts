@@ -54,7 +54,7 @@ export async function divideIntoParts(
     const side = known.size === 1 ? [...known][0] : null
     return { source, className, split: side === 'train' || side === 'val' ? side : null }
   })
-  notes.push(...(await setAside(splittable, fraction, splitSeed, signal)))
+  notes.push(...(await setAside(splittable, fraction, splitSeed, { signal })))
   return videos.map((video, i) => ({ ...video, part: splittable[i]?.split ?? null }))
 }
 
