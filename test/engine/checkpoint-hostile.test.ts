@@ -7,7 +7,7 @@ import { KineoError } from '../../src-main/core/errors.ts'
 import { readCheckpoint, writeCheckpoint, type Checkpoint } from '../../src-main/engine/checkpoint/index.ts'
 import { storedZip, type ZipEntry } from '../../src-main/engine/checkpoint/zip-writer.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 300_000 })
 
 let folder: string
 let path: string

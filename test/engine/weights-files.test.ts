@@ -10,7 +10,7 @@ import { encodeModel, type OnnxNode, type OnnxTensor } from '../../src-main/engi
 import { modelProto } from '../../src-main/engine/onnx/schema.ts'
 import { adaptWeights, readWeights, type Weights } from '../../src-main/engine/weights/index.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 300_000 })
 
 let folder: string
 beforeAll(async () => {

@@ -1,10 +1,12 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { KineoError } from '../../src-main/core/errors.ts'
 import type { Backbone, NetworkConfig } from '../../src-main/engine/index.ts'
 import { stateEntries } from '../../src-main/engine/nets/parameters.ts'
 import type { Tensor, TensorMap } from '../../src-main/engine/tensor.ts'
 import { adaptWeights, describeAdaptation, type AdaptedWeights } from '../../src-main/engine/weights/index.ts'
 import { uniform } from '../fixtures/torch/deterministic.ts'
+
+vi.setConfig({ testTimeout: 300_000 })
 
 function networkOf(changes: Partial<NetworkConfig>): NetworkConfig {
   return {

@@ -1,7 +1,10 @@
 import { createDecipheriv, scryptSync } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { decryptBytes, encryptBytes, encryptParts, isEncrypted } from '../../src-main/core/encryption.ts'
 import { KineoError } from '../../src-main/core/errors.ts'
+
+// A key takes a third of a second; other work on the machine must not fail the tests.
+vi.setConfig({ testTimeout: 300_000 })
 
 const content = Uint8Array.from({ length: 1000 }, (_, i) => (i * 7) & 0xff)
 
