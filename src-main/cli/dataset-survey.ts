@@ -1,9 +1,8 @@
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname } from 'node:path'
 import { KineoError } from '../core/errors.ts'
 import { streamsOf, type ModelType } from '../core/streams.ts'
+import { type ClassFolder, listFolder, readClassFolders } from '../dataset/class-folders.ts'
 import { listDataset, type VideoSample } from '../dataset/index.ts'
-import { validationNames } from '../tasks/preprocess-plan.ts'
 
 /** The folders of a data set and what is in them. */
 export interface DatasetSurvey {
@@ -22,41 +21,43 @@ export interface DatasetSurvey {
  * @throws KineoError `input` when there is no such data set there, with what is there instead.
  */
 export async function surveyDataset(root: string): Promise<DatasetSurvey> {
-  const names = await folderNames(root)
-  const isSplit = names.includes('train')
-  const trainFolder = isSplit ? join(root, 'train') : root
-  const val = isSplit ? validationNames.find((name) => names.includes(name)) : undefined
-  const classNames = isSplit ? await folderNames(trainFolder) : names
-  await refuseOtherLayouts(root, trainFolder, classNames)
+  const { classes } = await reading(
+    readClassFolders(root, () => true),
+    root,
+  )
+  const train = classes.filter(({ part }) => part === 'train' || part === null)
+  refuseOtherLayouts(root, train)
+  const val = classes.find(({ part }) => part === 'val')
+  const trainFolder = dirname(train[0]?.path ?? root)
+  const classNames = train.map(({ className }) => className)
   const { videos, hasFlow } = await trainingVideos(trainFolder, classNames)
   return {
     trainFolder,
-    valFolder: val === undefined ? null : join(root, val),
+    valFolder: val === undefined ? null : dirname(val.path),
     classNames,
     trainVideos: videos,
     hasFlow,
   }
 }
 
-async function refuseOtherLayouts(root: string, trainFolder: string, classNames: string[]): Promise<void> {
-  const first = classNames[0]
+function refuseOtherLayouts(root: string, classes: readonly ClassFolder[]): void {
+  const [first] = classes
   if (first === undefined) {
     throw new KineoError('input', 'The data set has no class folders', {
-      where: trainFolder,
+      where: root,
       remedy: 'Make one of your videos with kineo preprocess VIDEOS --out DATASET',
     })
   }
-  const below = await folderNames(join(trainFolder, first))
-  if (below.includes('rgb') || below.includes('u')) {
+  if (['rgb', 'u', 'v'].some((stream) => first.folders.includes(stream))) {
     throw new KineoError('input', 'This is a folder of videos of one class, not of classes', {
       where: root,
       remedy: 'Give the folder above it',
     })
   }
-  if (below.length === 0) {
-    throw new KineoError('input', 'The class folder has no prepared videos', {
-      where: join(trainFolder, first),
-      remedy: 'If it has video files, make frames of them first: kineo preprocess VIDEOS --out DATASET',
+  if (classes.every(({ folders }) => folders.length === 0)) {
+    throw new KineoError('input', 'The class folders have no prepared videos', {
+      where: dirname(first.path),
+      remedy: 'If they have video files, make frames of them first: kineo preprocess VIDEOS --out DATASET',
     })
   }
 }
@@ -83,14 +84,14 @@ export function frameRange(videos: readonly VideoSample[], modelType: ModelType)
   return [Math.min(...counts), Math.max(...counts)]
 }
 
-/** Names of the folders in `folder`, sorted, without dot entries. @throws KineoError `input` when it cannot be read. */
+/** Names of the folders in `folder`, sorted, without hidden ones. @throws KineoError `input` when it cannot be read. */
 export async function folderNames(folder: string): Promise<string[]> {
+  return (await reading(listFolder(folder), folder)).folders
+}
+
+async function reading<T>(work: Promise<T>, folder: string): Promise<T> {
   try {
-    const entries = await readdir(folder, { withFileTypes: true })
-    return entries
-      .filter((entry) => (entry.isDirectory() || entry.isSymbolicLink()) && !entry.name.startsWith('.'))
-      .map(({ name }) => name)
-      .sort()
+    return await work
   } catch (error) {
     throw new KineoError('input', 'Cannot read the folder', {
       where: folder,
