@@ -36,7 +36,10 @@ export const reviewTexts = {
     partly: (right: number, total: number) => `Partly right: ${count(right)} of ${clips(total)}.`,
     weak: (right: number, total: number) =>
       `Hardly better than guessing: ${count(right)} of ${clips(total)} right.`,
-    weakAdvice: 'Train longer, add clips, or try motion instead of pictures.',
+    weakAdvice: (modelType: TrainSettings['modelType']) =>
+      modelType === 'rgb'
+        ? 'Train longer, add clips, or try motion instead of pictures.'
+        : 'Train longer, or add clips.',
     worst: (truth: string, prediction: string, times: number) =>
       times === 1
         ? `Most often wrong: ${truth} taken for ${prediction}, once.`

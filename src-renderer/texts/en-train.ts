@@ -223,10 +223,10 @@ export const trainTexts = {
       title: 'Learning',
       body: `The loss fell from ${from.toFixed(2)} to ${to.toFixed(2)}. There are no validation clips, so how good it is stays unknown.`,
     }),
-    notLearning: {
+    notLearning: (modelType: TrainSettings['modelType']) => ({
       title: 'Not learning yet',
-      body: 'The loss hardly falls. If this goes on for some epochs, try motion instead of pictures, or another learning rate.',
-    },
+      body: `The loss hardly falls. If this goes on for some epochs, try ${modelType === 'rgb' ? 'motion instead of pictures, or ' : ''}another learning rate.`,
+    }),
     slow: {
       title: 'Slow start',
       body: 'No better than guessing so far, but the loss moves. Give it some more epochs.',
@@ -239,9 +239,9 @@ export const trainTexts = {
       title: 'Finished',
       body: `All ${count(total)} validation clips right. Look at them in Review, then export.`,
     }),
-    doneWeak: (right: number, total: number) => ({
+    doneWeak: (right: number, total: number, modelType: TrainSettings['modelType']) => ({
       title: 'Finished, but weak',
-      body: `${ofClips(right, total)} validation clips right, hardly better than guessing. More epochs or more clips, or motion instead of pictures, may help.`,
+      body: `${ofClips(right, total)} validation clips right, hardly better than guessing. More epochs or more clips${modelType === 'rgb' ? ', or motion instead of pictures,' : ''} may help.`,
     }),
     doneWithoutValidation: (value: number) => ({
       title: 'Finished',

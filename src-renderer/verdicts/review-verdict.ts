@@ -1,4 +1,4 @@
-import type { Evaluation } from '../../src-main/api/contract/index.ts'
+import type { Evaluation, TrainSettings } from '../../src-main/api/contract/index.ts'
 import { texts } from '../texts/index.ts'
 import { wilsonInterval } from './interval.ts'
 import type { Verdict } from './verdict.ts'
@@ -30,7 +30,7 @@ export function worstConfusion(confusion: readonly (readonly number[])[]): Confu
 }
 
 /** How good the model is, in plain words, and how sure one may be of it. */
-export function reviewVerdict(evaluation: Evaluation): Verdict {
+export function reviewVerdict(evaluation: Evaluation, modelType: TrainSettings['modelType']): Verdict {
   const words = texts.review.verdict
   const total = evaluation.videos.length
   const right = rightCount(evaluation)
@@ -51,5 +51,9 @@ export function reviewVerdict(evaluation: Evaluation): Verdict {
   if (right === total) return { tone: 'ok', title: words.allRight(total), body }
   if (evaluation.accuracy >= 0.8) return { tone: 'ok', title: words.good(right, total), body }
   if (evaluation.accuracy > chance * 1.5) return { tone: 'info', title: words.partly(right, total), body }
-  return { tone: 'warn', title: words.weak(right, total), body: [words.weakAdvice, body].join(' ') }
+  return {
+    tone: 'warn',
+    title: words.weak(right, total),
+    body: [words.weakAdvice(modelType), body].join(' '),
+  }
 }

@@ -56,7 +56,7 @@ function learningVerdict(run: Run): Verdict {
     return { tone: 'info', ...words.withoutValidation(first.trainLoss, last.trainLoss) }
   }
   if (last.trainLoss > first.trainLoss * 0.95 && points.length >= standstillEpochs) {
-    return { tone: 'warn', ...words.notLearning }
+    return { tone: 'warn', ...words.notLearning(run.settings.modelType) }
   }
   return { tone: 'info', ...words.slow }
 }
@@ -78,8 +78,9 @@ export function runVerdict(run: Run): Verdict {
       const right = rightOf(last.valAccuracy, run.valClipCount)
       if (right === run.valClipCount) return { tone: 'ok', ...words.doneAllRight(right) }
       const chance = 1 / Math.max(1, run.classNames.length)
-      if (last.valAccuracy <= chance * 1.5)
-        return { tone: 'warn', ...words.doneWeak(right, run.valClipCount) }
+      if (last.valAccuracy <= chance * 1.5) {
+        return { tone: 'warn', ...words.doneWeak(right, run.valClipCount, run.settings.modelType) }
+      }
       return { tone: 'ok', ...words.done(right, run.valClipCount) }
     }
     case 'stopped':

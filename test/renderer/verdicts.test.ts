@@ -265,7 +265,7 @@ const evaluation: Evaluation = {
 describe('the verdict on a result', () => {
   it('names the most frequent mistake and how far luck may reach', () => {
     expect(worstConfusion(evaluation.confusion)).toEqual({ truth: 0, prediction: 1, count: 2 })
-    const verdict = reviewVerdict(evaluation)
+    const verdict = reviewVerdict(evaluation, 'of')
     expect(verdict.body).toContain('left taken for right, 2 times')
     expect(verdict.body).toContain('between 15 and 85 %')
     expect(rightCount(evaluation)).toBe(2)
