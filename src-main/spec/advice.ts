@@ -46,6 +46,17 @@ const intervals = ({ train }: Spec): Advice[] =>
       }`,
     }))
 
+const endlessWarmup = ({ train }: Spec): Advice[] => {
+  const { warmup_epochs: warmup } = train.optim
+  if (warmup === 0 || warmup < train.num_epochs) return []
+  return [
+    {
+      key: 'train.optim.warmup_epochs',
+      message: `is not below train.num_epochs (${train.num_epochs}): the learning rate is still rising when training ends`,
+    },
+  ]
+}
+
 /** A name that tells left from right as a word. */
 const sided = /(^|[^a-z])(left|right)([^a-z]|$)/i
 
@@ -117,6 +128,7 @@ const rareValidation = ({ train }: Spec): Advice[] => {
 
 const rules: readonly ((spec: Spec) => Advice[])[] = [
   intervals,
+  endlessWarmup,
   mirrors,
   oneClass,
   sameVideos,

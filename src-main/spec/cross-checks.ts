@@ -89,18 +89,6 @@ const learningRateCanFall: Check = ({ train }) => {
   return found
 }
 
-const warmupEnds: Check = ({ train }) => {
-  const { warmup_epochs: warmup } = train.optim
-  if (warmup === 0 || warmup < train.num_epochs) return []
-  return [
-    {
-      key: `${optim}.warmup_epochs`,
-      message: `must be below train.num_epochs (${train.num_epochs}), or training would never reach its learning rate`,
-      others: ['train.num_epochs'],
-    },
-  ]
-}
-
 /** Only where there is something to train: the same spec may serve `evaluate` alone. */
 const validationIsThere: Check = ({ dataset, train }) => {
   if (dataset.train_dataset_dir === null || dataset.val_dataset_dir !== null) return []
@@ -131,10 +119,4 @@ const validationIsThere: Check = ({ dataset, train }) => {
   return found
 }
 
-const checks: readonly Check[] = [
-  cropFits,
-  classesAreKnown,
-  learningRateCanFall,
-  warmupEnds,
-  validationIsThere,
-]
+const checks: readonly Check[] = [cropFits, classesAreKnown, learningRateCanFall, validationIsThere]
