@@ -155,10 +155,19 @@ describe('the best epoch', () => {
 
   it('is stale after as many epochs as one has patience for, also behind a stop', () => {
     const best = new BestEpoch()
-    expect(best.isStale(5, 2)).toBe(false)
+    expect(best.isStale(2)).toBe(false)
     best.observe({ epoch: 3, accuracy: 0.6, loss: 3 })
+    best.observe({ epoch: 4, accuracy: 0.5, loss: 3 })
     const resumed = new BestEpoch(best.state())
-    expect([4, 5, 6].map((epoch) => resumed.isStale(epoch, 2))).toEqual([false, true, true])
-    expect(resumed.isStale(100, 0)).toBe(false)
+    expect(resumed.isStale(2)).toBe(false)
+    resumed.observe({ epoch: 5, accuracy: 0.5, loss: 3 })
+    expect([3, 2, 0].map((patience) => resumed.isStale(patience))).toEqual([false, true, false])
+    expect(new BestEpoch(resumed.state()).isStale(2)).toBe(true)
+  })
+
+  it('does not get stale while nothing is validated', () => {
+    const best = new BestEpoch()
+    best.observe({ epoch: 4, accuracy: 0.6, loss: 3 })
+    expect(best.isStale(1)).toBe(false)
   })
 })

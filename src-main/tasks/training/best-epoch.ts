@@ -10,19 +10,28 @@ export interface ValidatedEpoch {
   loss: number
 }
 
-const savedEpoch = z.object({ epoch: z.int().min(0), accuracy: z.number(), loss: z.number() })
+const savedState = z.object({
+  epoch: z.int().min(0),
+  accuracy: z.number(),
+  loss: z.number(),
+  lastValidated: z.int().min(0),
+})
 
 /**
  * Knows the best epoch so far: the one with the highest validation accuracy, of equals the one with the lowest loss (few
  * validation videos give few different accuracies), of these the first.
  */
 export class BestEpoch {
-  #best: ValidatedEpoch | null
+  #best: ValidatedEpoch | null = null
+  #lastValidated = 0
 
   /** @param saved `state()` of the run that goes on; anything else begins anew. */
   constructor(saved?: JsonValue) {
-    const parsed = savedEpoch.safeParse(saved)
-    this.#best = parsed.success ? parsed.data : null
+    const parsed = savedState.safeParse(saved)
+    if (!parsed.success) return
+    const { lastValidated, ...best } = parsed.data
+    this.#best = best
+    this.#lastValidated = lastValidated
   }
 
   get epoch(): ValidatedEpoch | null {
@@ -37,18 +46,19 @@ export class BestEpoch {
       figures.accuracy > best.accuracy ||
       (figures.accuracy === best.accuracy && figures.loss < best.loss)
     if (better) this.#best = figures
+    this.#lastValidated = figures.epoch
     return better
   }
 
   /**
-   * True when the best epoch lies `patience` or more epochs before `epoch`.
+   * True when the best epoch lies `patience` or more epochs before the last one that was validated.
    * @param patience 0 never ends training.
    */
-  isStale(epoch: number, patience: number): boolean {
-    return patience > 0 && this.#best !== null && epoch - this.#best.epoch >= patience
+  isStale(patience: number): boolean {
+    return patience > 0 && this.#best !== null && this.#lastValidated - this.#best.epoch >= patience
   }
 
   state(): JsonValue {
-    return this.#best === null ? null : { ...this.#best }
+    return this.#best === null ? null : { ...this.#best, lastValidated: this.#lastValidated }
   }
 }

@@ -135,7 +135,7 @@ function endOf(spec: Spec, start: TrainingStart): { line: string; stoppedEarly: 
       stoppedEarly: false,
     }
   }
-  if (new BestEpoch(start.best).isStale(start.finishedEpochs - 1, patience)) {
+  if (new BestEpoch(start.best).isStale(patience)) {
     return {
       line: `Training has stopped early already: ${start.resumedFrom ?? ''} holds ${start.finishedEpochs} epochs, the last ${patience} of them without improvement. Raise train.early_stopping_patience to go on, ${anew}`,
       stoppedEarly: true,
@@ -155,5 +155,8 @@ async function listSamples(
   const present = new Set(samples.map((sample) => sample.label))
   const absent = classNames.filter((name) => !present.has(name))
   if (absent.length > 0) hooks.onLine?.(`No ${purpose} videos of ${absent.join(', ')}.`)
+  if (present.size === 1 && purpose === 'training') {
+    hooks.onLine?.('Only one class has training videos: the network will learn to give that answer always.')
+  }
   return samples
 }

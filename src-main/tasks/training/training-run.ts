@@ -130,7 +130,7 @@ export class TrainingRun {
       for (let epoch = this.#finishedEpochs; epoch < epochCount && !stoppedEarly; epoch++) {
         const report = await this.#runEpoch(epoch)
         epochs.push(report)
-        stoppedEarly = report.epoch < epochCount && this.#best.isStale(epoch, patience)
+        stoppedEarly = report.epoch < epochCount && this.#best.isStale(patience)
       }
     } catch (error) {
       await this.#saveUnsaved()
@@ -164,7 +164,7 @@ export class TrainingRun {
       : null
     this.#schedule.endEpoch({ train_loss: trained.loss, val_loss: validated?.loss ?? null })
     const isBest = validated !== null && this.#best.observe({ epoch, ...validated })
-    const endsHere = isLast || this.#best.isStale(epoch, train.early_stopping_patience)
+    const endsHere = isLast || this.#best.isStale(train.early_stopping_patience)
 
     const path = endsHere || isDue(train.checkpoint_interval) ? checkpointPath(folder, epoch) : null
     const report: EpochReport = {
