@@ -204,6 +204,18 @@ test("a parameter as torch's first versions wrote it is read as its tensor", asy
   )
 })
 
+test('the settings that frameworks keep beside the weights are passed over, types of fields too', async () => {
+  const list = 'c_operator\ngetitem\nctyping\nList\nc__builtin__\nfloat\n\x86R'
+  const optional =
+    'c_operator\ngetitem\nctyping\nUnion\nc__builtin__\nunicode\nc__builtin__\ntype\nN\x85R\x86\x86R'
+  const alias = 'ctypes\nGenericAlias\nc__builtin__\nlist\nc__builtin__\nlong\n\x85\x86R'
+  const config = `comegaconf.dictconfig\nDictConfig\n)\x81}(X\x01\0\0\0a${list}X\x01\0\0\0b${optional}X\x01\0\0\0c${alias}ub`
+  const tensor = `ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x01tQK\0K\x01\x85K\x01\x85\x89)tR`
+  const pickle = `\x80\x02}(X\x10\0\0\0hyper_parameters${config}X\x0a\0\0\0state_dict}X\x07\0\0\0model.w${tensor}su.`
+  await writePickled(pickle, [{ name: 'archive/data/0', data: new Uint8Array(4) }])
+  expect([...(await readCheckpoint(path)).parameters.keys()]).toEqual(['w'])
+})
+
 test('the tar format of the first PyTorch is named', async () => {
   const tar = Buffer.alloc(1024)
   tar.write('ustar', 257)

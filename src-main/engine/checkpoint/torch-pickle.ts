@@ -79,7 +79,10 @@ const inertNames: ReadonlySet<string> = new Set([
   'pathlib.Path',
   'pathlib.PosixPath',
   'pathlib.WindowsPath',
-  'typing.Any',
+  // Types of fields, such as List[float].
+  'operator.getitem',
+  '_operator.getitem',
+  'types.GenericAlias',
   'torch.device',
   'torch.Size',
   'numpy.dtype',
@@ -97,8 +100,20 @@ const inertBuiltins: ReadonlySet<string> = new Set([
   'str',
   'bool',
   'set',
+  'bytes',
+  'type',
+  // As protocol 2 calls str and int.
+  'unicode',
+  'long',
 ])
-const inertModules = ['omegaconf', 'nvidia_tao_pytorch', 'nvidia_tao_core', 'pytorch_lightning', 'lightning']
+const inertModules = [
+  'typing',
+  'omegaconf',
+  'nvidia_tao_pytorch',
+  'nvidia_tao_core',
+  'pytorch_lightning',
+  'lightning',
+]
 const torchTypes = /^torch\.(float|int|uint|bool|half|double|long|bfloat|complex)\d*$/
 
 /** The pickle hooks for files that torch.save wrote. */
