@@ -77,6 +77,8 @@ export async function wholeWay(checks: Checks, browser: Browser, host: Host, hom
   await checks.must('keys only: Tab to the sample and open it', async () => {
     await tabTo(page, 'Open sample')
     await page.keyboard.press('Enter')
+    await page.getByRole('progressbar', { name: /^Making the sample clips/ }).waitFor(slow)
+    await page.getByText(/^\d+ of 126 clips/).waitFor()
     await page.getByRole('heading', { name: 'Library', exact: true }).waitFor(slow)
     await page.getByRole('option').first().waitFor()
   })

@@ -79,6 +79,16 @@ describe('the table of jobs', () => {
     expect(project.jobs.get(third)?.message).toContain('Train Run 1')
   })
 
+  it('hands out a job that was let go of, though the one before it was stopped', () => {
+    const training = project.jobs.add({ kind: 'train', title: 'Train Run 1' })
+    const check = project.jobs.add({ kind: 'evaluate', title: 'Check Run 1', afterJobId: training })
+    project.jobs.takeNext(7)
+    project.jobs.release(training)
+    project.jobs.end(training, 'cancelled', null)
+    expect(project.jobs.takeNext(7)?.id).toBe(check)
+    expect(statuses()).toEqual(['cancelled', 'running'])
+  })
+
   it('ends a waiting job at a cancel and only marks a running one', () => {
     const running = project.jobs.add({ kind: 'prepare', title: 'a' })
     const waiting = project.jobs.add({ kind: 'prepare', title: 'b' })
