@@ -18,7 +18,10 @@ const help = `npm start [-- options]: opens Kineo
   --port N, --project DIR, --no-open: as for \`kineo serve\`; they imply --browser`
 
 if (args.includes('--help') || args.includes('-h')) console.log(help)
-else if (!isNodeNewEnough(process.versions.node)) relaunchOnPinnedNode()
+else if (!existsSync(join(root, 'node_modules'))) {
+  console.error(`Kineo's packages are not installed. Run \`npm ci\` in ${root}`)
+  process.exitCode = 1
+} else if (!isNodeNewEnough(process.versions.node)) relaunchOnPinnedNode()
 else await start()
 
 async function start() {

@@ -19,7 +19,13 @@ const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 const isNewEnough = major > oldest.major || (major === oldest.major && minor >= oldest.minor)
 const readsTypeScript = Boolean(process.features.typescript)
 
-if (isNewEnough && (readsTypeScript || !runsFromSources)) {
+// `npm run kineo` starts us in Kineo's own folder; paths are meant from where the person is.
+if (process.env.npm_lifecycle_event === 'kineo' && process.env.INIT_CWD) process.chdir(process.env.INIT_CWD)
+
+if (runsFromSources && !existsSync(join(root, 'node_modules'))) {
+  process.stderr.write(`kineo: its packages are not installed. Run "npm ci" in ${root}\n`)
+  process.exitCode = 1
+} else if (isNewEnough && (readsTypeScript || !runsFromSources)) {
   silenceExperimentalWarnings()
   await import(pathToFileURL(entry).href)
 } else if (process.env.KINEO_RELAUNCHED === undefined && existsSync(pinned)) {

@@ -82,7 +82,7 @@ export class FlowPool {
       this.#running.delete(worker)
       this.#idle.push(worker)
       if ('pictures' in answer) task?.resolve(answer.pictures)
-      else task?.reject(new KineoError('input', answer.problem, { remedy: answer.remedy }))
+      else task?.reject(new KineoError(answer.code, answer.problem, answer.details))
       this.#dispatch()
       this.#wake()
     })

@@ -1,6 +1,6 @@
 /** Entry of a thread that computes optical flow; see flow-pool.ts. */
 import { parentPort } from 'node:worker_threads'
-import { KineoError } from '../core/errors.ts'
+import { KineoError, type ErrorCode, type ErrorDetails } from '../core/errors.ts'
 import type { GrayFlow } from './gray.ts'
 import { OpticalFlow, type FlowPreset } from './optical-flow.ts'
 
@@ -12,7 +12,10 @@ export interface FlowRequest {
   frames: Uint8Array[]
 }
 
-export type FlowAnswer = { pictures: GrayFlow[] } | { problem: string; remedy: string }
+/** Flow pictures, or the parts of a KineoError, which does not pass between threads as one. */
+export type FlowAnswer =
+  | { pictures: GrayFlow[] }
+  | { problem: string; code: ErrorCode; details: Pick<ErrorDetails, 'where' | 'remedy'> }
 
 let flow: OpticalFlow | undefined
 let made = ''
@@ -33,7 +36,9 @@ parentPort?.on('message', ({ width, height, preset, frames }: FlowRequest) => {
     parentPort?.postMessage(answer, buffers)
   } catch (error) {
     if (!(error instanceof KineoError)) throw error
-    const answer: FlowAnswer = { problem: error.message, remedy: error.remedy ?? '' }
+    const { message, code, where, remedy } = error
+    const details = { ...(where === undefined ? {} : { where }), ...(remedy === undefined ? {} : { remedy }) }
+    const answer: FlowAnswer = { problem: message, code, details }
     parentPort?.postMessage(answer)
   }
 })

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { stringify } from 'yaml'
@@ -26,8 +26,10 @@ async function kineo(
   args: string[],
   onOutput: (text: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
   node = process.execPath,
+  its: { launcher?: string; env?: Record<string, string> } = {},
 ): Promise<Outcome> {
-  const child = spawn(node, [launcher, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const env = { ...process.env, ...its.env }
+  const child = spawn(node, [its.launcher ?? launcher, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env })
   const outcome: Outcome = { code: null, output: '', errors: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     outcome.output += text
@@ -127,6 +129,32 @@ describe('kineo', () => {
       if (text.includes('Going on from')) kill('SIGINT')
     })
     expect(resumed.output).toContain(`after epoch ${epochs.length}.`)
+  })
+
+  it('says what to do where the packages are not installed', async () => {
+    const bare = join(root, 'bare')
+    await cp(dirname(launcher), join(bare, 'src-main/cli'), { recursive: true })
+    const outcome = await kineo(['doctor'], undefined, process.execPath, {
+      launcher: join(bare, 'src-main/cli/kineo.mjs'),
+    })
+    expect(outcome).toMatchObject({ code: 1, output: '' })
+    expect(outcome.errors).toContain(`Run "npm ci" in ${bare}`)
+    expect(outcome.errors).not.toMatch(/\n\s+at /)
+  })
+
+  it('takes paths from where the person is, also when npm starts it in its own folder', async () => {
+    const outcome = await kineo(
+      ['train', '-e', 'spec.yaml', 'train.num_epoch=1'],
+      undefined,
+      process.execPath,
+      {
+        env: { npm_lifecycle_event: 'kineo', INIT_CWD: root },
+      },
+    )
+    expect(outcome).toMatchObject({
+      code: 2,
+      errors: expect.stringContaining('did you mean train.num_epochs'),
+    })
   })
 
   it('hands over to the pinned Node when the running one is too old', async (context) => {

@@ -22,7 +22,7 @@ Reports what this machine offers to Kineo: Node, ffmpeg, ONNX Runtime (by runnin
 memory. Exit code 1 when something that Kineo needs does not work.
 `,
   async run(args, { terminal }) {
-    if (args.length > 0) throw new KineoError('usage', `kineo doctor takes no ${args.join(' ')}`)
+    if (args.length > 0) throw new KineoError('usage', `It takes nothing but --json, not ${args.join(' ')}`)
     const findings: Finding[] = [
       { name: 'Kineo', ok: true, text: version },
       { name: 'System', ok: true, text: `${platform()} ${release()} (${arch()})` },
