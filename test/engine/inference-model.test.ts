@@ -10,7 +10,10 @@ import {
   buildInferenceModel,
   initialState,
   networkInputs,
+  type NetworkConfig,
 } from '../../src-main/engine/index.ts'
+import { planLowerings } from '../../src-main/engine/nets/lowering-plan.ts'
+import { buildTrainingModel } from '../../src-main/engine/nets/training-model.ts'
 import { decodeModel } from '../../src-main/engine/onnx/model.ts'
 import { drawPatterns, movingPatterns } from './moving-patterns.ts'
 
@@ -56,6 +59,24 @@ describe('the model for inference', () => {
     const flow = decodeModel(buildInferenceModel(network, initialState(network, 1).parameters, {}))
     expect(flow.inputs[0]).toMatchObject({ name: 'input_of', shape: ['batch', 20, 32, 32] })
     expect(networkInputs(network, 4)).toEqual([{ stream: 'of', name: 'input_of', shape: [4, 20, 32, 32] }])
+  })
+
+  it('keeps time in 3D; only the batch is dynamic', () => {
+    const network = { ...movingPatterns, inputType: '3d' as const, rgbSequenceLength: 8, width: 48 }
+    const volume = decodeModel(buildInferenceModel(network, initialState(network, 1).parameters, {}))
+    expect(volume.inputs).toEqual([{ name: 'input_rgb', type: 'float32', shape: ['batch', 3, 8, 32, 48] }])
+    expect(volume.opsets).toEqual({ '': 17 })
+  })
+
+  it('of two streams takes rgb before flow', () => {
+    const network = { ...movingPatterns, modelType: 'joint' as const, ofSequenceLength: 4 }
+    const joint = decodeModel(buildInferenceModel(network, initialState(network, 1).parameters, {}))
+    expect(joint.inputs.map(({ name, shape }) => [name, shape])).toEqual([
+      ['input_rgb', ['batch', 9, 32, 32]],
+      ['input_of', ['batch', 8, 32, 32]],
+    ])
+    expect(joint.outputs).toEqual([{ name: 'fc_pred', type: 'float32', shape: ['batch', 3] }])
+    expect(joint.nodes.filter((node) => node.type === 'Concat')).toHaveLength(1)
   })
 
   it('gives the same logits for a clip alone as in a batch', async () => {
@@ -113,6 +134,25 @@ describe('artifacts', () => {
     })
     await evaluation.dispose()
     files.push(join(folder, 'eval_model.onnx'))
+    for (const [name, changes] of Object.entries({
+      deep: { backbone: 'resnet_50' },
+      volume: { inputType: '3d' },
+      joint: { modelType: 'joint' },
+    } satisfies Record<string, Partial<NetworkConfig>>)) {
+      const network = { ...movingPatterns, ...changes }
+      files.push(join(folder, `${name}.onnx`))
+      await writeFile(files.at(-1)!, buildInferenceModel(network, initialState(network, 1).parameters, {}))
+    }
+    const network: NetworkConfig = {
+      ...movingPatterns,
+      modelType: 'joint',
+      backbone: 'resnet_50',
+      inputType: '3d',
+    }
+    const options = { network, batch: 2, clip: true, activation: 'relu', result: 'update' } as const
+    const plan = planLowerings(network, 2, 'auto')
+    files.push(join(folder, 'training_joint_volume.onnx'))
+    await writeFile(files.at(-1)!, buildTrainingModel({ ...options, plan }).model)
     await writeFile(join(folder, 'check.py'), checker)
     await expect(run(python, [join(folder, 'check.py'), ...files])).resolves.toBeDefined()
   })
