@@ -2,7 +2,15 @@ import { parse, stringify } from 'yaml'
 import { KineoError } from '../core/errors.ts'
 import { isReadyFor } from '../project/index.ts'
 import type { ClipRecord, Project } from '../project/index.ts'
-import { checkSpec, describeSections, describeSpec, parseSpec, specToYaml, type Spec } from '../spec/index.ts'
+import {
+  adviceOn,
+  checkSpec,
+  describeSections,
+  describeSpec,
+  parseSpec,
+  specToYaml,
+  type Spec,
+} from '../spec/index.ts'
 import {
   projectKeys,
   type RecipeWish,
@@ -56,7 +64,7 @@ function lockOf(key: string): string | null {
 
 /** What a run with these changes to the recipe would be: settings, spec, what is wrong, and what is in the way. */
 export function planRun(project: Project, changes: SpecChanges): TrainPlan {
-  const { recommended, experiment, spec, problems } = drawUp(project, changes)
+  const { recommended, experiment, spec, problems, advice } = drawUp(project, changes)
   const settings = spec === null ? recommended.settings : settingsOf(spec)
   const clips = usableClips(project)
   const recipe = parseSpec(recipeSpec(recommended.settings))
@@ -80,6 +88,7 @@ export function planRun(project: Project, changes: SpecChanges): TrainPlan {
         .map(({ key }) => [key, written(valueAt(recipe, key))]),
     ),
     problems,
+    advice,
     yaml: spec === null ? null : specToYaml(parseSpec(experiment)),
   }
 }
@@ -103,6 +112,7 @@ interface Draft {
   /** Null while there are problems. */
   spec: Spec | null
   problems: Problem[]
+  advice: Problem[]
 }
 
 function drawUp(project: Project, changes: SpecChanges): Draft {
@@ -112,7 +122,13 @@ function drawUp(project: Project, changes: SpecChanges): Draft {
   for (const [key, value] of values) setAt(experiment, key.split('.'), value)
   const reading = checkSpec(experiment)
   const all = [...problems, ...reading.problems.map(({ key, message }) => ({ key: ownerOf(key), message }))]
-  return { recommended, experiment, spec: all.length === 0 ? reading.spec : null, problems: all }
+  const spec = all.length === 0 ? reading.spec : null
+  const places = new Map([...values.keys()].map((key) => [key, 'all settings']))
+  const advice = [...reading.notes, ...adviceOn({ spec, places })].map(({ key, message }) => ({
+    key,
+    message,
+  }))
+  return { recommended, experiment, spec, problems: all, advice }
 }
 
 /** The key of the spec in whose value a problem lies, such as `train.class_weights` for one of its classes. */

@@ -30,6 +30,11 @@ export class Training {
     Object.fromEntries(this.plan?.problems.map(({ key, message }) => [key, message]) ?? []),
   )
 
+  /** What is worth knowing of a key, by key. */
+  readonly advice: Readonly<Record<string, string>> = $derived(
+    Object.fromEntries(this.plan?.advice.map(({ key, message }) => [key, message]) ?? []),
+  )
+
   readonly #api: Api
 
   constructor(api: Api) {

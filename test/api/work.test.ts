@@ -155,6 +155,10 @@ describe('the settings of a run', () => {
     })
     expect(plan.recipe['train.num_epochs']).not.toBe('5')
     expect(plan.yaml).toContain('model_type: joint')
+    const { advice } = await api.training.plan({ changes: { 'train.optim.lr_steps': '[3]' } })
+    expect(advice).toEqual([
+      { key: 'train.optim.lr_steps', message: 'has no effect with train.optim.lr_scheduler Cosine' },
+    ])
     for (const { key, lockedBy } of keys) expect(key in plan.recipe, key).toBe(lockedBy === null)
   })
 

@@ -271,7 +271,10 @@ async function allSettings(checks: Checks, page: Page): Promise<void> {
     await page.keyboard.press('Control+a')
     await page.keyboard.type('-1')
     await drawer.getByText('weight_decay must be 0 or more, not -1', { exact: true }).waitFor()
-    assert.equal(await drawer.getByLabel('weight_decay').getAttribute('aria-invalid'), 'true')
+    assert.equal(
+      await drawer.getByLabel('weight_decay', { exact: true }).getAttribute('aria-invalid'),
+      'true',
+    )
     await page.keyboard.press('Control+a')
     await page.keyboard.type(String(weightDecay))
     await drawer.getByRole('button', { name: 'Reset train.optim.weight_decay to 0.0005' }).waitFor()

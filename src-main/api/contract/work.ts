@@ -68,6 +68,8 @@ export const trainPlan = z.object({
   recipe: z.record(z.string(), z.string()),
   /** What is wrong with the changes, in the words of the schema. */
   problems: z.array(z.object({ key: z.string(), message: z.string() })),
+  /** What is right and probably not meant, such as a changed key that another one turns off. */
+  advice: z.array(z.object({ key: z.string(), message: z.string() })),
   /** The whole experiment spec, changes included; null while there are problems. */
   yaml: z.string().nullable(),
 })
