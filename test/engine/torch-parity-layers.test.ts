@@ -6,7 +6,9 @@ import { Tape, type Parameter, type Variable } from '../../src-main/engine/autod
 import { GraphBuilder } from '../../src-main/engine/onnx/graph-builder.ts'
 import { float32Data, float32Tensor, openSession, type Feeds } from '../../src-main/engine/runtime/session.ts'
 import { labels, parameter, uniform } from '../fixtures/torch/deterministic.ts'
-import { relativeError, stored, type StoredLayer } from '../fixtures/torch/stored-numbers.ts'
+import { weightedCrossEntropy } from '../fixtures/torch/stored-families.ts'
+import { stored, type StoredLayer } from '../fixtures/torch/stored-numbers.ts'
+import { relativeError } from '../fixtures/torch/stored-tensor.ts'
 
 type Build = (tape: Tape, x: Variable, weight: (name: string) => Parameter) => Variable
 
@@ -28,6 +30,34 @@ describe.each(stored.layers)('$name', (layer) => {
 
 test('cross-entropy gives the loss and gradient of PyTorch', async () => {
   const { name, count, classes, loss, gradient } = stored.crossEntropy
+  const ours = await crossEntropy(name, count, classes, (label) =>
+    Array.from({ length: classes }, (_, k) => (k === label ? 1 : 0)),
+  )
+  expect(Math.abs(ours.loss / loss - 1)).toBeLessThan(tolerance)
+  expect(relativeError(ours.gradient, gradient)).toBeLessThan(tolerance)
+})
+
+test('cross-entropy with class weights and label smoothing is in the targets, and gives those of PyTorch', async () => {
+  const { name, count, classes, smoothing, loss } = weightedCrossEntropy
+  const gradient = { shape: [count, classes], whole: Float32Array.from(weightedCrossEntropy.gradient) }
+  const weights = uniform(`${name}/weights`, [classes], 1, 0.8)
+  const total = labels(`${name}/labels`, count, classes).reduce((sum, label) => sum + weights[label]!, 0)
+  const ours = await crossEntropy(name, count, classes, (label) =>
+    [...weights].map(
+      (weight, k) => (count / total) * weight * ((k === label ? 1 - smoothing : 0) + smoothing / classes),
+    ),
+  )
+  expect(Math.abs(ours.loss / loss - 1)).toBeLessThan(tolerance)
+  expect(relativeError(ours.gradient, gradient)).toBeLessThan(tolerance)
+})
+
+/** Loss of generated logits and labels, and its gradient with respect to the logits. */
+async function crossEntropy(
+  name: string,
+  count: number,
+  classes: number,
+  row: (label: number) => number[],
+): Promise<{ loss: number; gradient: Float32Array }> {
   const graph = new GraphBuilder('cross-entropy')
   const tape = new Tape(graph)
   const logits = tape.source(graph.input('logits', [count, classes]), true)
@@ -36,16 +66,14 @@ test('cross-entropy gives the loss and gradient of PyTorch', async () => {
   graph.output(result.value, 'loss')
   graph.output(tape.backward(result, graph.scalar(1)).sources.get(logits)!, 'gradient')
   const session = await openSession(graph.build(), 1)
-  const oneHot = new Float32Array(count * classes)
-  labels(`${name}/labels`, count, classes).forEach((label, sample) => (oneHot[sample * classes + label] = 1))
+  const rows = Float32Array.from([...labels(`${name}/labels`, count, classes)].flatMap(row))
   const results = await session.run({
     logits: float32Tensor(uniform(`${name}/x`, [count, classes], 0, 4), [count, classes]),
-    target: float32Tensor(oneHot, [count, classes]),
+    target: float32Tensor(rows, [count, classes]),
   })
   await session.release()
-  expect(Math.abs(float32Data(results['loss'])[0]! / loss - 1)).toBeLessThan(tolerance)
-  expect(relativeError(float32Data(results['gradient']), gradient)).toBeLessThan(tolerance)
-})
+  return { loss: float32Data(results['loss'])[0]!, gradient: float32Data(results['gradient']) }
+}
 
 /** Every way in which the engine can write this layer. */
 function waysOf(layer: StoredLayer): [string, Build][] {

@@ -5,26 +5,17 @@ import {
   type NetworkConfig,
   type StreamInputs,
 } from '../../src-main/engine/index.ts'
-import { stateEntries } from '../../src-main/engine/nets/parameters.ts'
 import { computeGradients } from '../../src-main/engine/runtime/gradients.ts'
 import type { TensorMap } from '../../src-main/engine/tensor.ts'
-import { labels, parameter, uniform } from '../fixtures/torch/deterministic.ts'
-import {
-  largestDifference,
-  relativeError,
-  stored,
-  type StoredTensor,
-} from '../fixtures/torch/stored-numbers.ts'
+import { labels, uniform } from '../fixtures/torch/deterministic.ts'
+import { stored } from '../fixtures/torch/stored-numbers.ts'
+import { largestDifference, relativeError } from '../fixtures/torch/stored-tensor.ts'
+import { floats, parametersOf, worst } from './torch-parity.ts'
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
 /** One thread: other test files run at the same time. */
 const threads = 1
-
-/** The tensors of the network that deterministic_resnet18 makes in Python. */
-function parametersOf(network: NetworkConfig): TensorMap {
-  return new Map(stateEntries(network).map(({ name, shape }) => [name, parameter(name, shape)]))
-}
 
 function batchOf(
   name: string,
@@ -41,21 +32,6 @@ function batchOf(
     labels: labels(`${name}/labels`, count, classes),
     count,
   }
-}
-
-/** The tensors that differ most, and the largest relative difference. */
-function worst(ours: TensorMap, references: Record<string, StoredTensor>): { error: number; list: string } {
-  const errors = Object.entries(references)
-    .map(([name, reference]) => ({ name, error: relativeError(floats(ours, name), reference) }))
-    .sort((a, b) => b.error - a.error)
-  const list = errors.slice(0, 3).map(({ name, error }) => `${name} ${error.toExponential(1)}`)
-  return { error: errors[0]!.error, list: list.join(', ') }
-}
-
-function floats(tensors: TensorMap, name: string): Float32Array {
-  const data = tensors.get(name)?.data
-  if (!(data instanceof Float32Array)) throw new Error(`there is no ${name}`)
-  return data
 }
 
 describe('the network with softplus in place of ReLU', () => {
