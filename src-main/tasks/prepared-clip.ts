@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { describeError, KineoError } from '../core/errors.ts'
 import { FileLock } from '../core/file-lock.ts'
+import { isWithin } from './preprocess-plan.ts'
 
 /** What was decided for a whole dataset and changes its images. */
 export interface ImageOptions {
@@ -21,6 +22,8 @@ const manifest = z.object({
   version: z.literal(1),
   /** Absolute path of the video, and the SHA-256 of its content. */
   source: z.string(),
+  /** Absolute path of the input of which the video was part; older clips do not tell. */
+  input: z.string().optional(),
   contentHash: z.string(),
   options: z.object({
     flow: z.enum(['dis', 'none']),
@@ -124,6 +127,22 @@ export class DatasetFolder {
     }
     await visit('', 0)
     return found
+  }
+
+  /**
+   * Clips that were made of `input` and have no place in the plan any more. What was made of a wider input, of which this
+   * one is a part, is not concerned.
+   *
+   * @param input Absolute path.
+   */
+  async stale(planned: readonly string[], input: string): Promise<Map<string, ClipManifest>> {
+    const places = new Set(planned)
+    const manifests = [...(await this.manifests())]
+    return new Map(
+      manifests.filter(
+        ([place, its]) => !places.has(place) && (its.input ?? input) === input && isWithin(input, its.source),
+      ),
+    )
   }
 
   /** Manifest of one clip, or null when there is no clip or none that Kineo made. */

@@ -116,8 +116,10 @@ export async function prepareClips(
   const workers = options.workers ?? availableParallelism()
   const pool = new FlowPool(workers)
   try {
-    await folder.requireFree(clips.map(({ place }) => place))
-    const run = new Run(clips, options, hooks, folder, pool, await stale(folder, clips, options.input))
+    const places = clips.map(({ place }) => place)
+    await folder.requireFree(places)
+    const stale = await folder.stale(places, resolve(options.input))
+    const run = new Run(clips, options, hooks, folder, pool, stale)
     const outcomes = await run.all(Math.min(workers, clips.length))
     const having = (status: ClipOutcome['status']): number =>
       outcomes.filter((outcome) => outcome.status === status).length
@@ -153,19 +155,6 @@ function checkOptions(options: PreprocessOptions): void {
   if (valFraction !== undefined && !(valFraction > 0 && valFraction < 1))
     wrong('--val', 'above 0 and below 1')
   if (!Number.isSafeInteger(seed) || seed < 0) wrong('--seed', 'a whole number, 0 or more')
-}
-
-/** Clips that stand in the dataset, were made from videos of `input`, and have no place in the plan. */
-async function stale(
-  folder: DatasetFolder,
-  clips: readonly PlannedClip[],
-  input: string,
-): Promise<Map<string, ClipManifest>> {
-  const places = new Set(clips.map(({ place }) => place))
-  const manifests = [...(await folder.manifests())]
-  return new Map(
-    manifests.filter(([place, { source }]) => !places.has(place) && isWithin(resolve(input), source)),
-  )
 }
 
 /** One run over the planned clips. */
@@ -352,7 +341,8 @@ class Run {
     if (seen.frames === 1 && this.#images.flow === 'dis') warning ??= 'a single frame has no optical flow'
     throwIfCancelled(this.#signal)
     const its: ClipManifest = {
-      ...{ version: 1, source: clip.source, contentHash: hash, options: this.#images },
+      ...{ version: 1, source: clip.source, input: resolve(this.#options.input) },
+      ...{ contentHash: hash, options: this.#images },
       ...{ ...seen, warning },
     }
     await this.#folder.keep(folder, clip.place, its)

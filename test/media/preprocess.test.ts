@@ -264,6 +264,16 @@ describe('a second run', () => {
     expect(await make({ maxSide: 20 })).toMatchObject({ written: 2, unchanged: 0 })
   })
 
+  it('leaves the classes of a whole input alone when a part of it comes anew', async () => {
+    await put('train/wave/a.mp4', 0)
+    await put('train/nod/b.mp4', 1)
+    await make()
+    await make({ input: join(input, 'train') })
+    await make({ input: join(input, 'train/wave') })
+    const found = new Set([...(await contents(output)).keys()].map((path) => path.split('/rgb')[0]))
+    expect([...found].sort()).toEqual(['a', 'nod/b', 'train/nod/b', 'train/wave/a', 'wave/a'])
+  })
+
   it('removes the clip of a video that is gone or broken now', async () => {
     await put('wave/a.mp4', 0)
     await put('wave/b.mp4', 1)
