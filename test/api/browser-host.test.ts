@@ -162,6 +162,8 @@ describe('opening a folder', () => {
     expect(await messageOf(folder('nothing'))).toContain(
       'There are no videos in this folder. Make one folder',
     )
+    expect(await messageOf(join(videos, 'left'))).toContain('Open the folder above it, "my videos"')
+    expect(await messageOf(host.folder)).toContain('Open the folder "my videos" in it')
     writeFileSync(join(folder('loose'), 'a.mp4'), '')
     expect(await messageOf(folder('loose'))).toContain('not sorted into classes')
     writeFileSync(join(folder('single/only'), 'a.mp4'), '')

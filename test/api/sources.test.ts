@@ -63,6 +63,24 @@ describe('a TAO dataset', () => {
     })
   })
 
+  it('without flow is trained on pictures, and says why not on motion or both', async () => {
+    const dataset = join(folder, 'dataset')
+    for (const split of ['train', 'val']) {
+      await writeTinyDataset(join(dataset, split), { videos: { clap: 2, wave: 2 } })
+      for (const clip of ['clap/video_0', 'clap/video_1', 'wave/video_0', 'wave/video_1']) {
+        for (const axis of ['u', 'v']) rmSync(join(dataset, split, clip, axis), { recursive: true })
+      }
+    }
+    await workbench.open(dataset)
+    expect(workbench.planTraining({})).toMatchObject({ blockedBy: null, settings: { modelType: 'rgb' } })
+    const blockedBy = (modelType: string) =>
+      workbench.planTraining({ 'model.model_type': modelType }).blockedBy
+    expect(blockedBy('of')).toContain('8 clips of this dataset have no optical flow')
+    expect(blockedBy('joint')).toContain('8 clips of this dataset have not both pictures and optical flow')
+    expect(() => workbench.startTraining({ 'model.model_type': 'joint' })).toThrow('8 clips of this dataset')
+    expect(workbench.runs()).toEqual([])
+  })
+
   it('without a validation part gets one, a fifth of each class, that stays when clips are added', async () => {
     const dataset = join(folder, 'dataset')
     await writeTinyDataset(dataset, { videos: { clap: 5, wave: 6 }, frames: 3 })
