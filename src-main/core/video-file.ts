@@ -1,7 +1,7 @@
 import { basename, extname } from 'node:path'
 
 const videoExtensions = new Set(
-  '.3g2 .3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv'.split(
+  '.3g2 .3gp .asf .avi .divx .f4v .flv .gif .h264 .hevc .m2ts .m2v .m4v .mjpeg .mjpg .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv .y4m'.split(
     ' ',
   ),
 )

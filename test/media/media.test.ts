@@ -75,7 +75,7 @@ describe('probing', () => {
   })
 
   it('takes names for videos by their extension, but not hidden ones', () => {
-    expect(['a.mp4', 'b.c d.MOV', 'x.webm', '🎬.mkv'].every((name) => isVideoFile(name))).toBe(true)
+    expect(['a.mp4', 'b.c d.MOV', 'x.webm', 'y.gif', '🎬.mkv'].every((name) => isVideoFile(name))).toBe(true)
     expect(['a.txt', '._a.mp4', 'mp4', '.mp4'].some((name) => isVideoFile(name))).toBe(false)
   })
 })
