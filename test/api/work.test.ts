@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { AppEvent, Run, SpecChanges } from '../../src-main/api/contract/index.ts'
+import { decodeModel } from '../../src-main/engine/onnx/model.ts'
 import { EventLog, renderVideos, TestHost, type Api } from './harness.ts'
 
 // A loaded machine takes its time to start a worker.
@@ -180,6 +181,20 @@ describe('the settings of a run', () => {
       'train.optim.lr_steps': expect.stringContaining('not valid YAML'),
     })
     expect(yaml).toBeNull()
+  })
+
+  it('make runs on pictures and motion, which are checked and exported with both inputs', async () => {
+    const { runId } = await api.training.start({ changes: { ...tiny, 'model.model_type': 'joint' } })
+    const run = await untilRun(runId, ({ evaluated, status }) => evaluated || status === 'failed')
+    expect(run).toMatchObject({ message: null, settings: { modelType: 'joint' } })
+    expect((await api.runs.evaluation({ runId }))!.videos).toHaveLength(run.valClipCount)
+    const { jobId } = await api.runs.export({ runId })
+    expect(await events.untilJobEnded(jobId)).toMatchObject({ status: 'done', message: null })
+    const { exportedFile } = await untilRun(runId, (each) => each.exportedFile !== null)
+    expect(decodeModel(readFileSync(exportedFile!)).inputs).toMatchObject([
+      { name: 'input_rgb', shape: ['batch', 6, 32, 32] },
+      { name: 'input_of', shape: ['batch', 4, 32, 32] },
+    ])
   })
 
   it('stand in the run as they were set, in its experiment.yaml, too', async () => {
