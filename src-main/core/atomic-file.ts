@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { outputError } from './system-error.ts'
 
 /** Suffix of a file that is still being written; such a file may be deleted at any time. */
 export const partialSuffix = '.partial'
@@ -15,12 +16,15 @@ export function partialPath(path: string): string {
  * Makes missing folders.
  *
  * @param data The content, or its parts in order, which are written as they come.
+ * @throws KineoError `output` when the disk is full or the file may not be written.
  */
 export async function writeFileAtomic(
   path: string,
   data: string | Uint8Array | Iterable<Uint8Array>,
 ): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
+  await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => {
+    throw outputError(error, path)
+  })
   const partial = partialPath(path)
   try {
     const file = await open(partial, 'wx')
@@ -33,7 +37,7 @@ export async function writeFileAtomic(
     await rename(partial, path)
   } catch (error) {
     await rm(partial, { force: true })
-    throw error
+    throw outputError(error, path)
   }
 }
 

@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import { describeError, KineoError } from '../core/errors.ts'
+import { KineoError } from '../core/errors.ts'
 import { FileLock } from '../core/file-lock.ts'
+import { systemReason } from '../core/system-error.ts'
 import { isWithin } from './preprocess-plan.ts'
 
 /** What was decided for a whole dataset and changes its images. */
@@ -250,25 +251,6 @@ function inTheWay(what: 'file' | 'folder', where: string): KineoError {
   return new KineoError('output', `There is a ${what} in the way that Kineo did not make`, {
     where,
     remedy: 'Move it away, or choose another --out',
-  })
-}
-
-/** What the operating system says, such as ` (permission denied)`, or nothing. */
-export function systemReason(error: unknown): string {
-  const said = error instanceof Error ? /^E[A-Z0-9]+: ([^,]+)/.exec(error.message)?.[1] : undefined
-  return said === undefined ? '' : ` (${said})`
-}
-
-/** A full disk or a folder that may not be written concerns all clips. */
-export function outputError(error: unknown, output: string): unknown {
-  if (error instanceof KineoError || !(error instanceof Error)) return error
-  const full = /ENOSPC|no space left/i.test(error.message)
-  const denied = /EACCES|EPERM|EROFS|permission denied|read-only/i.test(error.message)
-  if (!full && !denied) return error
-  return new KineoError('output', full ? 'The disk is full' : 'The dataset may not be written', {
-    where: output,
-    remedy: full ? 'Make room and start again: whole clips are kept' : 'Check the permissions of the folder',
-    cause: describeError(error),
   })
 }
 

@@ -3,20 +3,14 @@ import { resolve } from 'node:path'
 import { realpath, stat } from 'node:fs/promises'
 import { CancelledError, isCancelled, KineoError, throwIfCancelled } from '../core/errors.ts'
 import { RemainingTime } from '../core/progress.ts'
+import { outputError, systemReason } from '../core/system-error.ts'
 import { ClipWriter } from '../dataset/clip-writer.ts'
 import { contentHash } from '../dataset/set-aside.ts'
 import { FlowPool } from '../flow/index.ts'
 import { decodeFrames, mediaTools, probe } from '../media/index.ts'
 import { FlowWriting } from './flow-writing.ts'
 import type { TaskHooks } from './hooks.ts'
-import {
-  DatasetFolder,
-  isUnchanged,
-  outputError,
-  systemReason,
-  type ClipManifest,
-  type ImageOptions,
-} from './prepared-clip.ts'
+import { DatasetFolder, isUnchanged, type ClipManifest, type ImageOptions } from './prepared-clip.ts'
 import {
   count,
   isWithin,
