@@ -1,4 +1,5 @@
 import { describeError, exitCodeOf, isCancelled, KineoError } from '../core/errors.ts'
+import { outputError } from '../core/system-error.ts'
 import { version } from '../core/version.ts'
 import { suggestKey } from '../spec/suggest.ts'
 import type { Command } from './command.ts'
@@ -108,12 +109,18 @@ export async function run(args: readonly string[]): Promise<number> {
       return 0
     }
     return await command.run(rest, { terminal, signal: stop.signal })
-  } catch (error) {
+  } catch (thrown) {
+    const error = isDiskFull(thrown) ? outputError(thrown, String(thrown.path ?? process.cwd())) : thrown
     report(name, error, terminal)
     return exitCodeOf(error)
   } finally {
     release()
   }
+}
+
+/** Wherever something was written: that is no bug. */
+function isDiskFull(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
 }
 
 function report(command: string, error: unknown, terminal: Terminal): void {
