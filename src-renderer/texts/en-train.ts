@@ -157,6 +157,7 @@ export const trainTexts = {
   resume: 'Resume',
   review: 'See the result',
   check: 'Check it',
+  checking: 'Checking',
   best: 'Best, validation',
   bestClips: (right: number, total: number) => `${ofClips(right, total)} clips`,
   bestWaits: 'after epoch 1',
