@@ -10,7 +10,7 @@ import { until } from './until.ts'
 
 /** Makes the pictures of the README from the sample: `npm run screenshots`. Takes some minutes, since it trains. */
 const folder = join(root, 'docs/images')
-const shortRunEpochs = 3
+const shortRunEpochs = 2
 const longRunEpochs = 12
 const longRunShownAt = 9
 
