@@ -53,6 +53,7 @@ async function takeAll(context: BrowserContext, host: Host): Promise<void> {
   await picture(page, 'dataset', 'light')
   await page.keyboard.press('4')
   await page.getByTestId('accuracy').waitFor()
+  await page.waitForLoadState('networkidle')
   await picture(page, 'review', 'dark')
 
   const long = await start(longRunEpochs)
