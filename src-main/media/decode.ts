@@ -78,7 +78,17 @@ export async function* decodeFrames(
   }
 }
 
-async function judgeEnd(end: FfmpegEnd, frames: number, path: string, options: DecodeOptions): Promise<void> {
+/**
+ * Judges how a decoding ended that gave so many frames.
+ *
+ * @throws KineoError `input` with the reason when it gave none.
+ */
+export async function judgeEnd(
+  end: FfmpegEnd,
+  frames: number,
+  path: string,
+  options: Pick<DecodeOptions, 'signal' | 'onDamage'>,
+): Promise<void> {
   // Without the address of the decoder, which says nothing to people.
   const complaint =
     end.messages.findLast((line) => !isHarmless(line))?.replace(/^\[(\w+)[^\]]* @ 0x[0-9a-f]+\]/, '$1:') ??
@@ -107,7 +117,7 @@ async function judgeEnd(end: FfmpegEnd, frames: number, path: string, options: D
  * same: nothing there has times.
  */
 function isHarmless(line: string): boolean {
-  return /^\[image2pipe @ .* non monotonically increasing dts|^Last message repeated/.test(line)
+  return /^\[(?:image2pipe|framecrc) @ .* non monotonically increasing dts|^Last message repeated/.test(line)
 }
 
 function filters({ maxSide, fps }: DecodeOptions): string[] {
