@@ -239,10 +239,10 @@ describe('inference', () => {
     })
 
     it('computes the optical flow between them, which differs from the prepared one by JPEG only', async () => {
-      await writeRandomCheckpoint(join(root, 'of.pth'), { modelType: 'of' }, classNames)
-      const model = { model_type: 'of' }
-      const plain = await infer(spec({ model, inference: conv('videos') }, 'of.pth'))
-      const prepared = await infer(spec({ model, inference: conv('prepared') }, 'of.pth'))
+      await writeRandomCheckpoint(join(root, 'joint.pth'), { modelType: 'joint' }, classNames)
+      const model = { model_type: 'joint' }
+      const plain = await infer(spec({ model, inference: conv('videos') }, 'joint.pth'))
+      const prepared = await infer(spec({ model, inference: conv('prepared') }, 'joint.pth'))
       plain.videos.forEach(({ segments }, i) =>
         segments.forEach((segment, k) => {
           const other = prepared.videos[i]?.segments[k]

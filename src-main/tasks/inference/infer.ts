@@ -20,7 +20,10 @@ import { VideoClips } from './video-clips.ts'
 
 export interface InferredSegment {
   label: string
-  /** Frames of the video that the network looked at, counted from 0, for each stream. */
+  /**
+   * Frames that the network looked at, for each stream, counted from 0 at the frame rate at which the training frames were
+   * made: mostly every frame of the video.
+   */
   frames: FrameIndices
   /** Softmax by class name. */
   scores: Record<string, number>

@@ -81,7 +81,7 @@ export class VideoClips {
           )
     const kept = await this.#read(file, segments, signal)
     for (let first = 0; first < segments.length; first += this.#choice.batchSize) {
-      yield this.#batch(kept, segments.slice(first, first + this.#choice.batchSize), first)
+      yield this.#batch(file, kept, segments.slice(first, first + this.#choice.batchSize), first)
     }
   }
 
@@ -140,7 +140,7 @@ export class VideoClips {
     return ({ data }) => ({ ...size, data: resizer.resize(data) })
   }
 
-  #batch(kept: KeptFrames, segments: readonly FrameIndices[], first: number): Batch {
+  #batch(file: string, kept: KeptFrames, segments: readonly FrameIndices[], first: number): Batch {
     const { height, width } = this.#transform
     const inputs: Batch['inputs'] = {}
     for (const stream of this.#streams) {
@@ -153,6 +153,10 @@ export class VideoClips {
           stream === 'rgb' ? [kept.rgb.get(index)] : (kept.of.get(index) ?? []),
         )
         const found = images.filter((image) => image !== undefined)
+        // A damaged file may decode to something else each time.
+        if (found.length * (stream === 'rgb' ? 1 : 0.5) < frames) {
+          throw new KineoError('input', 'The video gave fewer frames when it was read again', { where: file })
+        }
         stacker.stack(found, centerChoices, values.subarray(row * size, (row + 1) * size))
       })
       inputs[stream] = values
