@@ -11,6 +11,10 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
     summary: 'bring HMDB51, UCF101, Kinetics, a table or folders of videos into class folders',
     load: async () => (await import('./commands/import.ts')).importCommand,
   },
+  cut: {
+    summary: 'cut a long video into clips, frame by frame as a list says',
+    load: async () => (await import('./commands/cut.ts')).cutCommand,
+  },
   preprocess: {
     summary: 'make frames and optical flow from videos',
     load: async () => (await import('./commands/preprocess.ts')).preprocessCommand,

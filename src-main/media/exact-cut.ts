@@ -23,6 +23,8 @@ export interface ExactCutOptions {
   audio?: boolean | undefined
   /** Told of each clip that is whole, in its place. */
   onClip?: ((cut: Cut) => void | Promise<void>) | undefined
+  /** Told of each clip that cannot be cut, whereupon the others go on; without it the failure is thrown. */
+  onFailed?: ((cut: Cut, error: KineoError) => void) | undefined
   /** Told now and then how many frames of the clips were written. */
   onFrames?: ((frames: number) => void) | undefined
   signal?: AbortSignal | undefined
@@ -67,9 +69,14 @@ export async function cutExactly(
     const frames = pass.cuts.reduce((sum, cut) => sum + lengthOf(cut), 0)
     const onFrames = (done: number): void => options.onFrames?.(framesDone + Math.min(done, frames))
     const attempt = { video, table, workshop, encoder, options, onFrames }
-    if (!(await runPass(pass, !fromStart, attempt))) await runPass(pass, false, attempt)
+    try {
+      if (!(await runPass(pass, !fromStart, attempt))) await runPass(pass, false, attempt)
+      for (const cut of pass.cuts) await options.onClip?.(cut)
+    } catch (error) {
+      if (!options.onFailed || !(error instanceof KineoError) || error.code !== 'input') throw error
+      for (const cut of pass.cuts) options.onFailed(cut, error)
+    }
     framesDone += frames
-    for (const cut of pass.cuts) await options.onClip?.(cut)
   }
 }
 

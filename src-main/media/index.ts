@@ -3,6 +3,7 @@ export { encodeClips, makeProxy, thumbnail, type EncodeOptions, type ThumbnailOp
 export { ffmpegVersion, mediaTools, type MediaTools } from './media-tools.ts'
 export { probe, type MediaInfo } from './probe.ts'
 export { cutExactly, type Cut, type ExactCutOptions } from './exact-cut.ts'
+export { cutAtKeyFrames, type TrueCut } from './keyframe-cut.ts'
 export {
   FrameTable,
   packedFrameTable,
