@@ -17,6 +17,7 @@ export default defineConfig({
           'job-worker': fromRoot('src-main/jobs/job-worker.ts'),
           'loader-worker': fromRoot('src-main/dataset/loader-worker.ts'),
           'flow-worker': fromRoot('src-main/flow/flow-worker.ts'),
+          'window-worker': fromRoot('src-main/tasks/prediction/window-worker.ts'),
         },
       },
     },

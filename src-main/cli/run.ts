@@ -35,6 +35,10 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
     summary: 'name the action in unlabelled videos',
     load: async () => (await import('./commands/inference.ts')).inferenceCommand,
   },
+  predict: {
+    summary: 'say which action is seen when in a long video',
+    load: async () => (await import('./commands/predict.ts')).predictCommand,
+  },
   export: {
     summary: 'write a checkpoint as ONNX',
     load: async () => (await import('./commands/export.ts')).exportCommand,

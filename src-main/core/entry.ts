@@ -9,6 +9,7 @@ const sources = {
   'job-worker': 'jobs/job-worker.ts',
   'loader-worker': 'dataset/loader-worker.ts',
   'flow-worker': 'flow/flow-worker.ts',
+  'window-worker': 'tasks/prediction/window-worker.ts',
 } as const
 
 export type EntryName = keyof typeof sources

@@ -5,7 +5,7 @@ import type { TensorMap } from '../../engine/tensor.ts'
 import { backboneOf } from '../../engine/weights/resnet-shape.ts'
 
 /** What the names and shapes of weights tell about their network. */
-interface WeightsNetwork {
+export interface WeightsNetwork {
   joint: boolean
   inputType: '2d' | '3d'
   /** Null for a network that is no ResNet of ours. */
@@ -88,8 +88,11 @@ function checkStem(
   )
 }
 
-/** @param stream What a single stream counts as. */
-function networkOfWeights(parameters: TensorMap, stream: Stream): WeightsNetwork | null {
+/**
+ * The network that weights are of, or null when it is none of action recognition.
+ * @param stream What a single stream counts as.
+ */
+export function networkOfWeights(parameters: TensorMap, stream: Stream): WeightsNetwork | null {
   const joint = parameters.has('model_rgb.conv1.weight') && parameters.has('model_of.conv1.weight')
   const prefixes: [Stream, string][] = joint
     ? [
