@@ -5,7 +5,8 @@ import type { FrameIndex } from '../core/units.ts'
 import { keepEveryFrame, readOutput, startFfmpeg } from './ffmpeg-process.ts'
 import { cornerOfFrame, TimeLines, tellTimes, type FrameTable } from './frame-table.ts'
 import { countMp4Frames } from './mp4-frames.ts'
-import { probe } from './probe.ts'
+import { mediaTools } from './media-tools.ts'
+import { streamFacts } from './stream-facts.ts'
 
 /** A range of frames and the file that gets it. */
 export interface Cut {
@@ -34,6 +35,9 @@ export interface ExactCutOptions {
 const framesWorthAStart = 60
 /** Windows grants 32767 characters to a whole command. */
 const mostCutsOfPass = 200
+
+/** Major version of libavutil of ffmpeg 5.0; some before it give the last frame no length, and edit lists hide it then. */
+const durationsSince = 57
 
 /** Cuts that one ffmpeg makes, in ascending order and without overlap, and the key frame that it starts at. */
 interface Pass {
@@ -120,15 +124,17 @@ async function runPass({ cuts, start }: Pass, seek: boolean, attempt: Attempt): 
       ? `between(pts,${table.ptsOf(firstFrame)},${table.ptsOf(lastFrame)})`
       : `between(n,${firstFrame},${lastFrame})`,
   )
-  // ffmpeg lets each file of its splitting begin at time 0; a single file is told to.
+  // Old ffmpeg resets the times of the second file of its splitting and those after it, but not of the first.
   const shape = [
     ...(options.lossless === true
       ? []
       : ["crop=w='iw-mod(iw,2)':h='ih-mod(ih,2)':x=0:y=0", 'format=yuv420p']),
-    ...(options.audio === true ? ['setpts=PTS-STARTPTS'] : []),
+    'setpts=PTS-STARTPTS',
   ]
   const choose = `select='${ranges.join('+')}'`
   const every = [...(await keepEveryFrame()), '-frames:v', String(frames)]
+  const { avutil } = await mediaTools()
+  const isOld = avutil[0] < durationsSince
   await mkdir(workshop, { recursive: true })
   const process = await startFfmpeg({
     input: resolve(video),
@@ -137,7 +143,7 @@ async function runPass({ cuts, start }: Pass, seek: boolean, attempt: Attempt): 
       ...['-map', '0:V:0', '-sn', '-dn', '-map_metadata', '-1', '-map_chapters', '-1'],
       ...['-filter:v', [choose, ...shape].join(','), '-enc_time_base', '-1', ...every, ...encoder],
       ...(options.audio === true ? soundWords(cuts, table) : ['-an']),
-      ...['-fflags', '+bitexact', ...fileWords(cuts, workshop, options.audio === true)],
+      ...['-fflags', '+bitexact', ...fileWords(cuts, workshop, options.audio === true, isOld)],
       // The same choice once more, for the time stamps that prove it.
       ...['-map', '0:V:0', '-an', '-sn', '-dn', '-filter:v', `${choose},${cornerOfFrame}`, ...every],
       ...tellTimes,
@@ -214,10 +220,18 @@ export function seekWords(table: FrameTable, keyFrame: FrameIndex): string[] {
   return keyFrame === 0 ? [] : ['-noaccurate_seek', '-seek_timestamp', '1', '-ss', time.toFixed(6)]
 }
 
-async function encoderWords(video: string, { lossless, signal }: ExactCutOptions): Promise<string[]> {
-  const { pixelFormat } = await probe(video, signal)
+/** Names that every ffmpeg takes for each of the three. */
+const namedColours = new Set(['bt709', 'smpte170m', 'smpte240m'])
+
+async function encoderWords(video: string, { lossless }: ExactCutOptions): Promise<string[]> {
+  const { pixelFormat, colorSpace, colorPrimaries, colorTransfer } = await streamFacts(video)
   // Nothing refers to frames that are shown later: each reader of a clip counts its frames alike.
   const common = ['-preset', 'veryfast', '-bf', '0']
+  // Old ffmpeg forgets which colours the numbers stand for.
+  const colours = { colorspace: colorSpace, color_primaries: colorPrimaries, color_trc: colorTransfer }
+  for (const [option, value] of Object.entries(colours)) {
+    if (value !== null && namedColours.has(value)) common.push(`-${option}`, value)
+  }
   if (lossless === true) {
     const isRgb = /^(?:rgb|bgr|gbr|0rgb|0bgr|argb|abgr|pal8)/.test(pixelFormat ?? '')
     return ['-c:v', isRgb ? 'libx264rgb' : 'libx264', '-qp', '0', ...common]
@@ -235,16 +249,26 @@ function soundWords([cut]: readonly Cut[], table: FrameTable): string[] {
 }
 
 /** Words for the files. ffmpeg splits what it encodes where each further clip begins, at a key frame made there. */
-function fileWords(cuts: readonly Cut[], workshop: string, audio: boolean): string[] {
+function fileWords(cuts: readonly Cut[], workshop: string, audio: boolean, isOld: boolean): string[] {
   const first = [resolve(workshop, '0.mp4')]
-  if (audio) return ['-movflags', '+faststart', '-f', 'mp4', ...first]
+  if (audio) {
+    // The edit list makes up for the lead of the sound; without it both begin some milliseconds later.
+    return ['-movflags', '+faststart', ...(isOld ? ['-use_editlist', '0'] : []), '-f', 'mp4', ...first]
+  }
   const starts: number[] = []
   let frames = 0
   for (const cut of cuts.slice(0, -1)) starts.push((frames += lengthOf(cut)))
   const keyFrames = starts.map((start) => `eq(n,${start})`).join('+')
   return [
     ...(starts.length === 0 ? [] : ['-force_key_frames', `expr:${keyFrames}`, '-forced-idr', '1']),
-    ...['-f', 'segment', '-segment_format', 'mp4', '-segment_format_options', 'movflags=+faststart'],
+    ...[
+      '-f',
+      'segment',
+      '-segment_format',
+      'mp4',
+      '-segment_format_options',
+      'movflags=+faststart:use_editlist=0',
+    ],
     ...['-segment_frames', starts.join(',') || String(lengthOf(cuts[0] as Cut)), '-reset_timestamps', '1'],
     join(resolve(workshop).replaceAll('%', '%%'), '%d.mp4'),
   ]

@@ -1,12 +1,10 @@
-import { execFile } from 'node:child_process'
 import { resolve } from 'node:path'
-import { promisify } from 'node:util'
 import { z } from 'zod'
 import { throwIfCancelled } from '../core/errors.ts'
 import { frameIndex, seconds, type FrameIndex, type Pts, type Seconds } from '../core/units.ts'
 import { judgeEnd } from './decode.ts'
 import { keepEveryFrame, readOutput, startFfmpeg } from './ffmpeg-process.ts'
-import { mediaTools } from './media-tools.ts'
+import { streamFacts } from './stream-facts.ts'
 
 /** Length of one tick of a stream, as a fraction of a second. */
 export interface TimeBase {
@@ -214,7 +212,7 @@ export async function readFrameTable(path: string, options: FrameTableOptions = 
     const { signal } = options
     await judgeEnd(next.value, pts.length, path, { signal, onDamage: (complaint) => (damage = complaint) })
     const timeBase = lines.timeBase ?? { numerator: 1, denominator: 1_000_000 }
-    const start = await startSeconds(path)
+    const { startSeconds: start } = await streamFacts(path)
     throwIfCancelled(signal)
     const originPts =
       start === null ? (pts[0] ?? 0) : Math.round((start * timeBase.denominator) / timeBase.numerator)
@@ -260,17 +258,4 @@ export class TimeLines {
     }
     return told
   }
-}
-
-const run = promisify(execFile)
-const startReport = z.object({ format: z.object({ start_time: z.string().optional() }).default({}) })
-
-/** When the file begins by its own clock, or null when it does not say. */
-async function startSeconds(path: string): Promise<number | null> {
-  const { ffprobe } = await mediaTools()
-  const words = ['-v', 'error', '-protocol_whitelist', 'file,pipe', '-print_format', 'json']
-  const asked = [...words, '-show_entries', 'format=start_time', resolve(path)]
-  const { stdout } = await run(ffprobe, asked, { timeout: 60_000, windowsHide: true })
-  const start = Number(startReport.parse(JSON.parse(stdout)).format.start_time ?? Number.NaN)
-  return Number.isFinite(start) ? start : null
 }

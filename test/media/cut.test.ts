@@ -124,6 +124,8 @@ const kinds: Record<string, (path: string) => Promise<unknown>> = {
         '1:1000',
       ],
       ...h264,
+      // Old ffmpeg would hide the last frame in MP4.
+      ...['-f', 'matroska'],
       path,
     ),
   'a start offset, with sound': (path) =>

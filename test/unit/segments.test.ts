@@ -61,8 +61,8 @@ describe.each(['csv', 'json', 'llc.csv', 'eaf', 'txt', 'boris.csv'])('a list as 
     await writeSegments(path, plain, table, 'day.mp4')
     const list = await readSegments(path, table, 'day.mp4')
     expect(list.problems).toEqual([])
-    expect(list.segments.map(({ line, ...segment }) => segment)).toEqual(
-      plain.map(({ line, ...segment }) => segment),
+    expect(list.segments.map(({ line: _line, ...segment }) => segment)).toEqual(
+      plain.map(({ line: _line, ...segment }) => segment),
     )
   })
 })
