@@ -148,7 +148,7 @@ export async function wholeWay(checks: Checks, browser: Browser, host: Host, hom
     await checks.must('keys only: Ctrl+Enter prepares every clip with motion, with progress', async () => {
       await page.getByRole('switch', { name: 'Also compute motion', checked: true }).waitFor()
       await page.keyboard.press('Control+Enter')
-      await page.getByRole('progressbar', { name: /^Prepare/ }).waitFor()
+      await page.getByRole('progressbar', { name: /^Prepare \d/ }).waitFor()
       await page.getByText('Good to train.').waitFor(slow)
       const prepared = await api.project.state()
       assert.equal(prepared?.preparedClipCount, clips.length)
