@@ -1,12 +1,9 @@
 import { KineoError } from '../../core/errors.ts'
 import { cutVideo, type CutOptions, type CutReport } from '../../tasks/cut-video.ts'
 import type { Command } from '../command.ts'
-import { progressLine } from '../progress-line.ts'
+import { longWorkHooks } from '../long-work.ts'
 import { readOptions } from '../read-options.ts'
 import type { Terminal } from '../terminal.ts'
-
-/** Between lines that tell progress where the output is no terminal. */
-const millisecondsBetweenLines = 10_000
 
 export const cutCommand: Command = {
   name: 'cut',
@@ -38,21 +35,9 @@ Examples:
   kineo cut day.mp4 day.eaf --write-segments day.csv
 `,
   async run(args, { terminal, signal }) {
-    let lastLine = performance.now()
     const options = readArguments(args)
     const report = await cutVideo(options, {
-      signal,
-      onLine: (text) => {
-        terminal.line(text)
-        terminal.event('line', { text })
-      },
-      onProgress: (progress) => {
-        terminal.live(progressLine(progress))
-        terminal.event('progress', progress)
-        if (terminal.interactive || performance.now() - lastLine < millisecondsBetweenLines) return
-        lastLine = performance.now()
-        terminal.line(progressLine(progress))
-      },
+      ...longWorkHooks(terminal, signal),
       onClip: (clip) => terminal.event('clip', clip),
     })
     printReport(report, options, terminal)

@@ -4,11 +4,9 @@ import { Document, isCollection } from 'yaml'
 import { KineoError } from '../../core/errors.ts'
 import { importDataset, type ImportOptions, type ImportReport } from '../../tasks/import-dataset.ts'
 import type { Command } from '../command.ts'
-import { progressLine } from '../progress-line.ts'
+import { longWorkHooks } from '../long-work.ts'
 import type { Terminal } from '../terminal.ts'
 
-/** Between lines that tell progress where the output is no terminal. */
-const millisecondsBetweenLines = 10_000
 const kinds = ['hmdb51', 'ucf101', 'kinetics', 'csv', 'folder'] as const
 
 export const importCommand: Command = {
@@ -43,21 +41,9 @@ Examples:
   kineo import csv clips.csv --out videos --val 0.2
 `,
   async run(args, { terminal, signal }) {
-    let lastLine = performance.now()
     const options = readArguments(args)
     const report = await importDataset(options, {
-      signal,
-      onLine: (text) => {
-        terminal.line(text)
-        terminal.event('line', { text })
-      },
-      onProgress: (progress) => {
-        terminal.live(progressLine(progress))
-        terminal.event('progress', progress)
-        if (terminal.interactive || performance.now() - lastLine < millisecondsBetweenLines) return
-        lastLine = performance.now()
-        terminal.line(progressLine(progress))
-      },
+      ...longWorkHooks(terminal, signal),
       onFailed: ({ source, reason }) => terminal.warn(`${source}: ${reason}`),
     })
     printReport(report, options, terminal)

@@ -2,12 +2,10 @@ import { basename, relative } from 'node:path'
 import { KineoError } from '../../core/errors.ts'
 import { predict, type PredictedVideo, type PredictOptions } from '../../tasks/prediction/predict.ts'
 import type { Command } from '../command.ts'
-import { progressLine } from '../progress-line.ts'
+import { longWorkHooks } from '../long-work.ts'
 import { readOptions } from '../read-options.ts'
 import type { Terminal } from '../terminal.ts'
 
-/** Between lines that tell progress where the output is no terminal. */
-const millisecondsBetweenLines = 10_000
 /** Stretches of a video that are printed; a video with more is read in its scores. */
 const mostPrinted = 60
 
@@ -43,20 +41,8 @@ Examples:
 `,
   async run(args, { terminal, signal }) {
     const options = readArguments(args)
-    let lastLine = performance.now()
     const report = await predict(options, {
-      signal,
-      onLine: (text) => {
-        terminal.warn(text)
-        terminal.event('line', { text })
-      },
-      onProgress: (progress) => {
-        terminal.live(progressLine(progress))
-        terminal.event('progress', progress)
-        if (terminal.interactive || performance.now() - lastLine < millisecondsBetweenLines) return
-        lastLine = performance.now()
-        terminal.line(progressLine(progress))
-      },
+      ...longWorkHooks(terminal, signal, (text) => terminal.warn(text)),
       onVideo: (video) => {
         printVideo(video, terminal)
         terminal.event('video', video)

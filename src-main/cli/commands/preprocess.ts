@@ -1,12 +1,9 @@
 import { KineoError } from '../../core/errors.ts'
 import { preprocess, type PreprocessOptions, type PreprocessReport } from '../../tasks/preprocess.ts'
 import type { Command } from '../command.ts'
-import { progressLine } from '../progress-line.ts'
+import { longWorkHooks } from '../long-work.ts'
 import { readOptions } from '../read-options.ts'
 import type { Terminal } from '../terminal.ts'
-
-/** Between lines that tell progress where the output is no terminal. */
-const millisecondsBetweenLines = 10_000
 
 export const preprocessCommand: Command = {
   name: 'preprocess',
@@ -35,20 +32,8 @@ Examples:
   kineo preprocess door-camera.mp4 --out clips --max-side 320
 `,
   async run(args, { terminal, signal }) {
-    let lastLine = performance.now()
     const report = await preprocess(readArguments(args), {
-      signal,
-      onLine: (text) => {
-        terminal.line(text)
-        terminal.event('line', { text })
-      },
-      onProgress: (progress) => {
-        terminal.live(progressLine(progress))
-        terminal.event('progress', progress)
-        if (terminal.interactive || performance.now() - lastLine < millisecondsBetweenLines) return
-        lastLine = performance.now()
-        terminal.line(progressLine(progress))
-      },
+      ...longWorkHooks(terminal, signal),
       onClip: (outcome) => {
         terminal.event('clip', outcome)
         if (outcome.status === 'failed') terminal.warn(`${outcome.source}: ${outcome.reason}`)
